@@ -1,0 +1,44 @@
+import type { ErrorDocument } from '../lib/errors.js';
+import type { ReleaseIdentity } from '../targets/target.js';
+import type { Plan } from './plan.js';
+import type { DeployResult } from './result.js';
+
+export const STEPS = ['verify', 'search', 'adapt', 'build', 'push', 'release'] as const;
+export type StepName = (typeof STEPS)[number];
+
+/** What a deploy tells the world. Every view (terminal, plain lines, NDJSON, report) is made of these alone. */
+export type DeployEvent =
+  | { readonly type: 'plan'; readonly plan: Plan }
+  | { readonly type: 'step.started'; readonly step: StepName; readonly title: string }
+  /** Replaces what was shown last for this step. */
+  | { readonly type: 'step.progress'; readonly step: StepName; readonly message: string }
+  /** A line to keep. */
+  | {
+      readonly type: 'step.log';
+      readonly step: StepName;
+      readonly level: 'info' | 'warning';
+      readonly message: string;
+    }
+  | {
+      readonly type: 'step.succeeded';
+      readonly step: StepName;
+      readonly summary: string;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: 'step.skipped';
+      readonly step: StepName;
+      readonly title: string;
+      readonly reason: string;
+    }
+  | { readonly type: 'step.failed'; readonly step: StepName; readonly error: ErrorDocument }
+  | { readonly type: 'release.started'; readonly release: ReleaseIdentity; readonly units: number }
+  | { readonly type: 'release.healthy'; readonly release: ReleaseIdentity; readonly url?: string }
+  | { readonly type: 'release.failed'; readonly reason: string; readonly undoing: boolean }
+  | { readonly type: 'release.rolled-back'; readonly message: string }
+  | { readonly type: 'done'; readonly result: DeployResult };
+
+/** An event with the moment at which it happened (ISO 8601), as views get it. */
+export type TimedDeployEvent = DeployEvent & { readonly time: string };
+
+export type EventSink = (event: TimedDeployEvent) => void;

@@ -1,0 +1,14 @@
+import type { DeployImage, ReleaseIdentity, Unit } from '../targets/target.js';
+
+/** The `--json` document of `deployer deploy`. */
+export interface DeployResult {
+  readonly status: 'succeeded' | 'rolled-back' | 'failed' | 'unchanged' | 'detached';
+  readonly app: string;
+  readonly target: string;
+  readonly image: DeployImage;
+  readonly release: ReleaseIdentity;
+  readonly machines: readonly Unit[];
+  readonly url?: string;
+  /** milliseconds */
+  readonly durations: Readonly<Record<'search' | 'build' | 'push' | 'release' | 'total', number>>;
+}

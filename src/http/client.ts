@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream';
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string | URL;
+  /** Sent on every hop. Credentials do not belong here. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent to the URL's own origin only, never to where it redirects or points. */
+  readonly authorization?: string;
+  readonly body?: string | Uint8Array;
+  /** Milliseconds until the response's headers must have come; 30 s unless told. */
+  readonly headersTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; repeated headers joined by ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+  readonly body: Readable;
+  /** Reads the body whole. Throws `response_too_large` past `limit` bytes. */
+  bytes(limit: number): Promise<Buffer>;
+  /** As `bytes`, decoded as UTF-8. */
+  text(limit: number): Promise<string>;
+  /** Lets the body go without reading it; the connection may be reused. */
+  discard(): Promise<void>;
+}
+
+/**
+ * HTTP as the rooms above see it. An answer of any status resolves; what keeps an answer from coming throws a
+ * DeployerError: `dns_failed`, `connection_refused`, `connection_lost`, `connection_timed_out`, `tls_failed`,
+ * `proxy_failed`, `redirect_refused`. No retries: who asks knows what is safe to repeat.
+ */
+export interface HttpClient {
+  send(request: HttpRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}

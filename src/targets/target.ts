@@ -1,0 +1,144 @@
+import type { DeployConfig } from '../config/deploy-config.js';
+import type { DeployerError } from '../lib/errors.js';
+import type { Digest } from '../oci/digest.js';
+import type { Platform } from '../oci/descriptor.js';
+
+/** What manifests a target can run. The core decides from this table; a target only declares it. */
+export interface Capabilities {
+  /** An OCI index or a Docker manifest list. */
+  readonly index: boolean;
+  /** An index that holds attestation manifests. */
+  readonly attestation: boolean;
+  readonly oci: boolean;
+  readonly docker: boolean;
+  readonly zstd: boolean;
+  /** The platforms it runs, best first. */
+  readonly platforms: readonly Platform[];
+  /** `any` public registry, or only the hosts named. */
+  readonly registries: 'any' | readonly string[];
+  /** Takes `repository@digest`. */
+  readonly digestReference: boolean;
+  /** One line for a person: why it is so, and since when. */
+  readonly note: string;
+}
+
+/** A change that the plan announces. Nothing outside this list is written. */
+export interface PlannedWrite {
+  readonly method: string;
+  readonly url: string;
+  readonly summary: string;
+}
+
+/** The image as it is handed over. */
+export interface DeployImage {
+  /** As the user wrote it. */
+  readonly requested: string;
+  /** What the target is given: `repository@digest`. */
+  readonly deployed: string;
+  readonly digest: Digest;
+}
+
+export interface ReleaseRequest {
+  readonly config: DeployConfig;
+  readonly image: DeployImage;
+  /** Identifies the release everywhere: metadata, events, report. */
+  readonly releaseId: string;
+  readonly rollback: boolean;
+  readonly detach: boolean;
+  /** How long to wait for another deploy's lock, in milliseconds. */
+  readonly lockWaitMs: number;
+}
+
+/** A machine, task, container or function version: whatever the target runs. */
+export interface Unit {
+  readonly id: string;
+  readonly state: string;
+  readonly health: 'passing' | 'warning' | 'critical' | 'unknown' | 'none';
+  readonly image?: string;
+  readonly region?: string;
+  readonly releaseVersion?: number;
+}
+
+export interface ReleaseIdentity {
+  readonly id: string;
+  readonly version: number;
+  /** The release that ran before, if any. */
+  readonly previous?: number;
+}
+
+/** What happens during a release, as it happens. */
+export type ReleaseEvent =
+  | { readonly type: 'started'; readonly release: ReleaseIdentity; readonly units: number }
+  /** Replaces what was shown last. */
+  | { readonly type: 'progress'; readonly message: string; readonly healthy: number; readonly total: number }
+  /** A line to keep. */
+  | { readonly type: 'log'; readonly level: 'info' | 'warning'; readonly message: string }
+  | { readonly type: 'failed'; readonly reason: string; readonly undoing: boolean }
+  | { readonly type: 'rolled-back'; readonly message: string };
+
+export interface ReleaseContext {
+  readonly report: (event: ReleaseEvent) => void;
+  /** Aborted by the first Ctrl-C: stop, undo, return `failed` or `rolled-back` with code `interrupted`. */
+  readonly signal: AbortSignal;
+}
+
+export type ReleaseOutcome =
+  | {
+      readonly status: 'succeeded' | 'unchanged' | 'detached';
+      readonly release: ReleaseIdentity;
+      readonly units: readonly Unit[];
+      readonly url?: string;
+    }
+  | {
+      readonly status: 'rolled-back' | 'failed';
+      readonly release: ReleaseIdentity;
+      readonly units: readonly Unit[];
+      readonly error: DeployerError;
+    };
+
+/** The part of a release that can be known before anything is changed. Serialisable. */
+export interface ReleasePlan {
+  readonly release: ReleaseIdentity;
+  readonly image: DeployImage;
+  readonly writes: readonly PlannedWrite[];
+  /** `rolling, 3 machines`, for the release step's title. */
+  readonly summary: string;
+}
+
+export interface ReleaseRecord {
+  readonly id: string;
+  readonly version: number;
+  readonly image: string;
+  readonly digest?: string;
+  readonly status: 'running' | 'partial' | 'past';
+  readonly createdAt?: string;
+  readonly units: number;
+}
+
+export interface AppStatus {
+  readonly app: string;
+  readonly target: string;
+  readonly release?: ReleaseRecord;
+  readonly units: readonly Unit[];
+  readonly url?: string;
+}
+
+/**
+ * A deploy target. `State` is what it read of the app, `Plan` what it will do; both are its own.
+ * Reads happen in `inspect`, decisions in `plan` (pure), writes in `release` alone.
+ */
+export interface Target<State = unknown, Plan extends ReleasePlan = ReleasePlan> {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Reads the app's present state. Throws `api_*`, `app_not_found` (only where it can't be created). */
+  inspect(app: string, signal: AbortSignal): Promise<State>;
+  /** Pure: the same request and state give the same plan. */
+  plan(request: ReleaseRequest, state: State): Plan;
+  /**
+   * Carries the plan out. On a failure after the first write it puts back what was there (unless
+   * `rollback` was off) and returns the outcome; it throws only when nothing was changed.
+   */
+  release(plan: Plan, context: ReleaseContext): Promise<ReleaseOutcome>;
+  status(app: string, signal: AbortSignal): Promise<AppStatus>;
+  releases(app: string, signal: AbortSignal): Promise<readonly ReleaseRecord[]>;
+}
