@@ -3,7 +3,7 @@ import { isLoopbackHost } from './loopback.js';
 
 /** TLS material for one host, PEM. */
 export interface TlsMaterial {
-  readonly ca?: string;
+  readonly ca?: readonly string[];
   readonly cert?: string;
   readonly key?: string;
 }
@@ -51,13 +51,14 @@ export class Dispatchers implements DispatcherSource {
 
   async #make(proxied: boolean, tls: TlsMaterial | undefined): Promise<Dispatcher> {
     const undici = await import('undici');
-    const connect = { timeout: this.#options.connectTimeoutMs ?? 10_000, ...tls };
+    const material = tls && { ...tls, ca: [...(tls.ca ?? [])] };
+    const connect = { timeout: this.#options.connectTimeoutMs ?? 10_000, ...material };
     const options: Agent.Options = { connect, connections: 16, keepAliveTimeout: 10_000 };
     if (!proxied) return new undici.Agent(options);
     return new undici.EnvHttpProxyAgent({
       ...options,
       ...this.#proxies(),
-      ...(tls ? { requestTls: tls } : {}),
+      ...(material ? { requestTls: material } : {}),
     });
   }
 
