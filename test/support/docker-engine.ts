@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import Docker from 'dockerode';
+import { startServer, waitUntilReady } from './child-process.js';
+import { LINUX_AMD64 } from './image-fixtures.js';
+import { busyboxLayer } from './layers.js';
+import { makeNetworkBridge } from './network-bridge.js';
+import { findProgram } from './requirements.js';
+import { makeTempFolder, type TempFolder } from './temp-folder.js';
+
+const run = promisify(execFile);
+
+export interface DockerEngine extends AsyncDisposable {
+  /** `unix:///...`, as DOCKER_HOST wants it */
+  readonly dockerHost: string;
+  readonly socketPath: string;
+  readonly docker: Docker;
+  readonly pid: number;
+  log(): string;
+  /** Removes its containers and leaves nothing: no process, mount, bridge or file. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Debian's dockerd (20.10, graphdriver store) with everything of its own: data, socket, bridge. It changes no
+ * iptables rule: a published port is served on loopback by docker-proxy.
+ */
+export async function startDockerEngine(): Promise<DockerEngine> {
+  const folder = await makeTempFolder('engine');
+  const bridge = await makeNetworkBridge();
+  const file = (name: string): string => join(folder.path, name);
+  const socketPath = file('docker.sock');
+  // Beside --config-file, the machine's own /etc/docker/daemon.json is not read.
+  await writeFile(file('daemon.json'), JSON.stringify(await daemonConfig(file('key.json'))));
+  const server = startServer({
+    program: findProgram('dockerd') ?? 'dockerd',
+    args: [
+      ...[
+        '--config-file',
+        file('daemon.json'),
+        '-H',
+        `unix://${socketPath}`,
+        '--pidfile',
+        file('docker.pid'),
+      ],
+      ...['--data-root', file('data'), '--exec-root', file('exec')],
+      ...['--bridge', bridge.name, '--iptables=false', '--ip-forward=false'],
+      ...['--default-address-pool', `base=${bridge.addressPool},size=28`],
+    ],
+    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, DOCKER_HOST: '' },
+  });
+  const docker = new Docker({ socketPath });
+  const removeAll = async (): Promise<void> => {
+    await unmountUnder(folder.path);
+    await bridge.remove();
+    await folder.remove();
+  };
+  const ping = async (): Promise<true | undefined> => {
+    // Refused until it listens.
+    const answer: unknown = await docker.ping().catch(() => undefined);
+    return answer === undefined ? undefined : true;
+  };
+  await waitUntilReady('dockerd', server, ping).catch(async (error: unknown) => {
+    await removeAll();
+    throw error;
+  });
+  const stop = async (): Promise<void> => {
+    if (!server.exited()) await removeContainers(docker);
+    await server.stop(20_000);
+    await removeAll();
+  };
+  return {
+    ...{ dockerHost: `unix://${socketPath}`, socketPath, docker, pid: server.pid, log: server.log },
+    ...{ stop, [Symbol.asyncDispose]: stop },
+  };
+}
+
+/** Makes a runnable image of busybox-static under this name, as `docker import` would. */
+export async function importBusybox(docker: Docker, name = 'busybox:test'): Promise<void> {
+  const [, repo = name, tag = 'latest'] = /^(.+):([^:/]+)$/.exec(name) ?? [];
+  const tar = await busyboxLayer(LINUX_AMD64);
+  const stream = await docker.importImage(Readable.from([tar]), { repo, tag, changes: ['CMD ["/bin/sh"]'] });
+  await followToEnd(docker, stream);
+}
+
+/** Reads an engine's progress stream to its end. A failure inside of it is thrown. */
+async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(stream, (error: Error | null, output: readonly { error?: string }[]) => {
+      const failure = error ?? output.find((line) => line.error !== undefined)?.error;
+      if (failure === undefined || failure === null) resolve();
+      else reject(failure instanceof Error ? failure : new Error(failure));
+    });
+  });
+}
+
+/** 20.10 writes a key into /etc/docker unless told another place; the setting is gone from later ones. */
+async function daemonConfig(keyFile: string): Promise<object> {
+  const { stdout } = await run(findProgram('dockerd') ?? 'dockerd', ['--version']);
+  const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
+  return major < 23 ? { 'deprecated-key-path': keyFile } : {};
+}
+
+async function removeContainers(docker: Docker): Promise<void> {
+  const containers = await docker.listContainers({ all: true });
+  await Promise.all(containers.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
+}
+
+/** What an engine leaves mounted when it was killed: overlay roots, network namespaces. Deepest first. */
+export async function unmountUnder(folder: TempFolder['path']): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounts.sort().reverse()) await run('umount', ['--lazy', path]);
+}
