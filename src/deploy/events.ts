@@ -36,7 +36,8 @@ export type DeployEvent =
   | { readonly type: 'release.healthy'; readonly release: ReleaseIdentity; readonly url?: string }
   | { readonly type: 'release.failed'; readonly reason: string; readonly undoing: boolean }
   | { readonly type: 'release.rolled-back'; readonly message: string }
-  | { readonly type: 'done'; readonly result: DeployResult };
+  /** The last event of every deploy. A deploy that failed before its release has an error and no result. */
+  | { readonly type: 'done'; readonly result?: DeployResult; readonly error?: ErrorDocument };
 
 /** An event with the moment at which it happened (ISO 8601), as views get it. */
 export type TimedDeployEvent = DeployEvent & { readonly time: string };

@@ -1,32 +1,66 @@
 import { join } from 'node:path';
 import type { HttpClient } from '../http/client.js';
+import { Dispatchers } from '../http/dispatchers.js';
 import { retryPolicy } from '../http/retry.js';
+import { UndiciClient, type RoundTrip } from '../http/undici-client.js';
 import type { Clock } from '../lib/clock.js';
 import { Authenticator } from './authenticator.js';
-import { FileChallengeMemory } from './challenge-memory.js';
+import { readCertsD } from './certs-d.js';
+import { FileChallengeMemory, noMemory } from './challenge-memory.js';
 import { RegistryClient } from './client.js';
-import type { CredentialSource } from './credentials/credential.js';
+import { anonymous, firstOf, type CredentialSource } from './credentials/credential.js';
+import { DockerCredentials } from './credentials/docker-credentials.js';
 import { systemLookup } from './realm.js';
 
 export interface ConnectOptions {
-  readonly http: HttpClient;
-  readonly credentials: CredentialSource;
-  readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
+  readonly clock: Clock;
+  readonly userAgent: string;
+  /** For what goes wrong without ending the run: a credential helper that is missing, a request sent again. */
+  readonly warn: (message: string) => void;
+  readonly trace?: (roundTrip: RoundTrip) => void;
+  /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
+  readonly fallback?: CredentialSource;
   readonly insecure?: readonly string[];
-  readonly onRetry?: (why: string, pauseMs: number) => void;
 }
 
-/** A registry client as the program uses it: challenges remembered in the XDG cache, four tries. */
-export function connectRegistry(options: ConnectOptions): RegistryClient {
-  const { http, credentials, clock, env, home, insecure = [], onRetry } = options;
-  const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
-  return new RegistryClient({
-    http,
-    authenticator: new Authenticator({ http, credentials, memory, clock, lookup: systemLookup }),
-    retry: retryPolicy(clock),
-    insecure,
-    ...(onRetry === undefined ? {} : { onRetry }),
+export interface RegistryConnection {
+  readonly http: HttpClient;
+  readonly credentials: CredentialSource;
+  readonly registry: RegistryClient;
+  /** The same registries, asked as one who is not logged in. */
+  readonly anonymous: RegistryClient;
+}
+
+/**
+ * The registry client as the program uses it: credentials as docker and podman keep them, docker's certs.d,
+ * challenges remembered in the XDG cache, four tries.
+ */
+export function connectRegistry(options: ConnectOptions): RegistryConnection {
+  const { env, home, clock, warn, insecure = [] } = options;
+  const docker = env['DOCKER_CONFIG'] || join(home, '.docker');
+  const certs = [join(docker, 'certs.d'), '/etc/docker/certs.d'];
+  const http = new UndiciClient({
+    dispatchers: new Dispatchers({ env, tlsFor: (host) => readCertsD(certs, host) }),
+    userAgent: options.userAgent,
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
+  const credentials = firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous);
+  const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
+  const client = (source: CredentialSource, remembered: typeof noMemory): RegistryClient =>
+    new RegistryClient({
+      http,
+      authenticator: new Authenticator({
+        http,
+        credentials: source,
+        memory: remembered,
+        clock,
+        lookup: systemLookup,
+      }),
+      retry: retryPolicy(clock),
+      insecure,
+      onRetry: (why, pauseMs) => warn(`${why}; asking again in ${(pauseMs / 1000).toFixed(1)} s`),
+    });
+  return { http, credentials, registry: client(credentials, memory), anonymous: client(anonymous, noMemory) };
 }

@@ -1,26 +1,9 @@
 import type { DeployConfig } from '../config/deploy-config.js';
+import type { Capabilities } from '../image/capabilities.js';
 import type { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
-import type { Platform } from '../oci/descriptor.js';
 
-/** What manifests a target can run. The core decides from this table; a target only declares it. */
-export interface Capabilities {
-  /** An OCI index or a Docker manifest list. */
-  readonly index: boolean;
-  /** An index that holds attestation manifests. */
-  readonly attestation: boolean;
-  readonly oci: boolean;
-  readonly docker: boolean;
-  readonly zstd: boolean;
-  /** The platforms it runs, best first. */
-  readonly platforms: readonly Platform[];
-  /** `any` public registry, or only the hosts named. */
-  readonly registries: 'any' | readonly string[];
-  /** Takes `repository@digest`. */
-  readonly digestReference: boolean;
-  /** One line for a person: why it is so, and since when. */
-  readonly note: string;
-}
+export type { Capabilities } from '../image/capabilities.js';
 
 /** A change that the plan announces. Nothing outside this list is written. */
 export interface PlannedWrite {

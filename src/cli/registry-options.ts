@@ -1,0 +1,38 @@
+import { homedir } from 'node:os';
+import { systemClock } from '../lib/clock.js';
+import { cleanLine } from '../lib/text.js';
+import type { Io } from '../ui/io.js';
+
+interface Program {
+  readonly version: string;
+}
+
+/** What the registry client needs of the outside, as the program's streams and environment give it. */
+export function registryOptions(io: Io, program: Program, insecure: readonly string[] = []) {
+  const say = (line: string): void => {
+    io.stderr.write(`${io.redactor.redact(cleanLine(line, 500))}\n`);
+  };
+  return {
+    env: io.env,
+    home: homedir(),
+    clock: systemClock,
+    userAgent: `deployer/${program.version}`,
+    insecure,
+    warn: (message: string) => {
+      if (!io.quiet) say(`warning: ${message}`);
+    },
+    ...(io.verbose
+      ? {
+          trace: ({ method, url, status, durationMs }: RoundTrip) =>
+            say(`${method} ${url} -> ${status ?? 'no answer'} (${Math.round(durationMs)} ms)`),
+        }
+      : {}),
+  };
+}
+
+interface RoundTrip {
+  readonly method: string;
+  readonly url: string;
+  readonly status?: number;
+  readonly durationMs: number;
+}

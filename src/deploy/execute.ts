@@ -1,0 +1,98 @@
+import type { DeployerError } from '../lib/errors.js';
+import type { ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
+import type { Plan } from './plan.js';
+import type { DeployResult } from './result.js';
+import type { Steps, StepVoice } from './steps.js';
+
+const STEP_TITLE = { build: 'Build image', push: 'Push image' } as const;
+
+/** What came of a plan. With an error the release did not come to stay; the result says what runs now. */
+export interface Executed {
+  readonly result: DeployResult;
+  readonly error?: DeployerError;
+}
+
+/**
+ * Carries a plan out: what it announces and nothing else.
+ * @throws DeployerError when nothing was changed
+ */
+export async function execute<R extends ReleasePlan>(
+  target: Target<unknown, R>,
+  plan: Plan<R>,
+  steps: Steps,
+  signal: AbortSignal,
+): Promise<Executed> {
+  for (const { step, summary } of plan.steps) {
+    if (step === 'adapt') {
+      await steps.run('adapt', `Adapt image to ${plan.target}`, () =>
+        Promise.resolve({ value: undefined, summary }),
+      );
+    } else if (step !== 'release') steps.skip(step, STEP_TITLE[step], summary);
+  }
+  const outcome = await release(target, plan, steps, signal);
+  const result = resultOf(plan, outcome, steps);
+  if ('error' in outcome) return { result, error: outcome.error };
+  if (outcome.status === 'succeeded' || outcome.status === 'unchanged') {
+    steps.emit({
+      type: 'release.healthy',
+      release: outcome.release,
+      ...(outcome.url ? { url: outcome.url } : {}),
+    });
+  }
+  return { result };
+}
+
+/** An outcome that failed fails the step too, but is kept: its units are part of the answer. */
+async function release<R extends ReleasePlan>(
+  target: Target<unknown, R>,
+  plan: Plan<R>,
+  steps: Steps,
+  signal: AbortSignal,
+): Promise<ReleaseOutcome> {
+  let failed: ReleaseOutcome | undefined;
+  const title = plan.steps.find(({ step }) => step === 'release')?.summary ?? 'Release';
+  try {
+    return await steps.run('release', title, async (voice) => {
+      const report = (event: ReleaseEvent): void => tell(event, steps, voice);
+      const outcome = await target.release(plan.release, { report, signal });
+      if ('error' in outcome) {
+        failed = outcome;
+        throw outcome.error;
+      }
+      return { value: outcome, summary: summaryOf(outcome) };
+    });
+  } catch (error) {
+    if (failed === undefined) throw error;
+    return failed;
+  }
+}
+
+function tell(event: ReleaseEvent, steps: Steps, voice: StepVoice): void {
+  if (event.type === 'started') {
+    steps.emit({ type: 'release.started', release: event.release, units: event.units });
+  } else if (event.type === 'progress') voice.progress(event.message);
+  else if (event.type === 'log') voice.log(event.level, event.message);
+  else if (event.type === 'failed') {
+    steps.emit({ type: 'release.failed', reason: event.reason, undoing: event.undoing });
+  } else steps.emit({ type: 'release.rolled-back', message: event.message });
+}
+
+function summaryOf({ status, units }: ReleaseOutcome): string {
+  if (status === 'unchanged') return 'nothing to do: this image and configuration run already';
+  if (status === 'detached') return 'handed over; not waiting for health (--detach)';
+  const healthy = units.filter(({ health }) => health === 'passing' || health === 'none').length;
+  return `${healthy}/${units.length} healthy`;
+}
+
+function resultOf(plan: Plan, outcome: ReleaseOutcome, steps: Steps): DeployResult {
+  return {
+    status: outcome.status,
+    app: plan.app,
+    target: plan.target,
+    image: plan.image,
+    release: outcome.release,
+    machines: outcome.units,
+    ...('url' in outcome && outcome.url !== undefined ? { url: outcome.url } : {}),
+    durations: steps.durations(),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
+import type { DeployEvent, EventSink, StepName } from './events.js';
+
+/** What the work of a step may say while it runs. */
+export interface StepVoice {
+  progress(message: string): void;
+  log(level: 'info' | 'warning', message: string): void;
+}
+
+/** Runs steps and tells of them; keeps how long each took. */
+export class Steps {
+  readonly #clock: Clock;
+  readonly #sink: EventSink;
+  readonly #started: number;
+  readonly #durations = new Map<StepName, number>();
+
+  constructor(clock: Clock, sink: EventSink) {
+    this.#clock = clock;
+    this.#sink = sink;
+    this.#started = clock.now();
+  }
+
+  emit(event: DeployEvent): void {
+    this.#sink({ time: new Date(this.#clock.now()).toISOString(), ...event });
+  }
+
+  /** @param work resolves to the step's value and the line that sums it up */
+  async run<T>(
+    step: StepName,
+    title: string,
+    work: (voice: StepVoice) => Promise<{ readonly value: T; readonly summary: string }>,
+  ): Promise<T> {
+    const started = this.#clock.now();
+    this.emit({ type: 'step.started', step, title });
+    try {
+      const { value, summary } = await work({
+        progress: (message) => this.emit({ type: 'step.progress', step, message }),
+        log: (level, message) => this.emit({ type: 'step.log', step, level, message }),
+      });
+      this.emit({ type: 'step.succeeded', step, summary, durationMs: this.#clock.now() - started });
+      return value;
+    } catch (error) {
+      if (error instanceof DeployerError) this.emit({ type: 'step.failed', step, error: error.toDocument() });
+      throw error;
+    } finally {
+      this.#durations.set(step, this.#clock.now() - started);
+    }
+  }
+
+  skip(step: StepName, title: string, reason: string): void {
+    this.emit({ type: 'step.skipped', step, title, reason });
+  }
+
+  /** milliseconds; a step that did not run took none */
+  durations(): Record<'search' | 'build' | 'push' | 'release' | 'total', number> {
+    const of = (step: StepName): number => this.#durations.get(step) ?? 0;
+    return {
+      search: of('search'),
+      build: of('build'),
+      push: of('push'),
+      release: of('release'),
+      total: this.#clock.now() - this.#started,
+    };
+  }
+}

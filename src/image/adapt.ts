@@ -1,0 +1,118 @@
+import type { Descriptor, Platform } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { MEDIA_TYPE } from '../oci/media-types.js';
+import { choosePlatform, formatPlatform } from '../oci/platform.js';
+import type { Capabilities } from './capabilities.js';
+import type { ImageShape, PlatformImage } from './shape.js';
+
+/**
+ * What must happen to an image before a target can run it. Each is the least that does; `refuse` means that nothing
+ * short of another image will.
+ */
+export type Adaptation =
+  | {
+      readonly action: 'none' | 'pin' | 'convert' | 'rebuild';
+      /** Of what is handed over, as far as it is known: a conversion gives it another. */
+      readonly digest: Digest;
+      readonly platform?: Platform;
+      /** It lies in a registry from which the target can't pull. */
+      readonly copy: boolean;
+      readonly reason: string;
+    }
+  | { readonly action: 'refuse'; readonly why: 'platform' | 'form'; readonly reason: string };
+
+export interface AdaptRequest {
+  /** The digest of what was found. */
+  readonly digest: Digest;
+  /** The registry's host. */
+  readonly domain: string;
+  readonly shape: ImageShape;
+  readonly target: string;
+  readonly capabilities: Capabilities;
+  /** The one that the user asks for; else the target's own. */
+  readonly platform?: Platform;
+}
+
+/** Decides from a target's capability table and the image's real shape. Pure. */
+export function adapt(request: AdaptRequest): Adaptation {
+  const { digest, shape, target, capabilities, domain } = request;
+  const wanted = request.platform === undefined ? capabilities.platforms : [request.platform];
+  const image = chooseImage(shape.images, wanted);
+  if (image === undefined) return refusePlatform(request, wanted);
+  const copy = !takesRegistry(capabilities.registries, domain);
+  const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
+
+  const problem = formProblem(image, target, capabilities);
+  if (problem !== undefined) return { ...problem, digest: image.digest, ...rest };
+  if (shape.kind === 'manifest')
+    return { action: 'none', digest, ...rest, reason: `${target} takes a single manifest` };
+  const pin = pinReason(request);
+  if (pin !== undefined) return { action: 'pin', digest: image.digest, ...rest, reason: pin };
+  return { action: 'none', digest, ...rest, reason: `${target} takes indexes` };
+}
+
+function chooseImage(
+  images: readonly PlatformImage[],
+  wanted: readonly Platform[],
+): PlatformImage | undefined {
+  for (const platform of wanted) {
+    const image = choosePlatform(platform, images, (candidate) => candidate.platform);
+    if (image !== undefined) return image;
+  }
+  // Nothing tells the platform of the only image there is: the target will say.
+  return images.length === 1 && images[0]?.platform === undefined ? images[0] : undefined;
+}
+
+function pinReason({ shape, target, capabilities, platform }: AdaptRequest): string | undefined {
+  if (!capabilities.index) return `${target} takes no index: the platform's own manifest is handed over`;
+  if (shape.attestations.length > 0 && !capabilities.attestation) {
+    return `${target} takes no attestation: the platform's own manifest is handed over`;
+  }
+  return platform === undefined ? undefined : `${formatPlatform(platform)} was asked for`;
+}
+
+function formProblem(
+  image: PlatformImage,
+  target: string,
+  capabilities: Capabilities,
+): { action: 'convert' | 'rebuild'; reason: string } | undefined {
+  if (!capabilities.zstd && (image.manifest?.layers ?? []).some(isZstd)) {
+    return { action: 'rebuild', reason: `${target} can't unpack zstd layers` };
+  }
+  if (!capabilities.oci && image.mediaType === MEDIA_TYPE.ociManifest) {
+    return { action: 'convert', reason: `${target} takes Docker media types only` };
+  }
+  if (!capabilities.docker && image.mediaType === MEDIA_TYPE.dockerManifest) {
+    return { action: 'convert', reason: `${target} takes OCI media types only` };
+  }
+  return undefined;
+}
+
+function isZstd({ mediaType }: Descriptor): boolean {
+  return mediaType.endsWith('+zstd');
+}
+
+function takesRegistry(registries: Capabilities['registries'], domain: string): boolean {
+  if (registries === 'any') return true;
+  return registries.some((host) =>
+    host.startsWith('*.') ? domain.endsWith(host.slice(1)) : domain === host,
+  );
+}
+
+function refusePlatform({ shape, target }: AdaptRequest, wanted: readonly Platform[]): Adaptation {
+  const there = shape.images.map(({ platform }) =>
+    platform === undefined ? 'unknown' : formatPlatform(platform),
+  );
+  if (there.length === 0) {
+    return {
+      action: 'refuse',
+      why: 'form',
+      reason: 'it holds no container image, only attestations or artifacts',
+    };
+  }
+  return {
+    action: 'refuse',
+    why: 'platform',
+    reason: `${target} needs ${wanted.map(formatPlatform).join(' or ')}; the image is for ${there.join(', ')}`,
+  };
+}

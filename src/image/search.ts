@@ -1,0 +1,116 @@
+import type { Clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
+import { ACCEPT_ALL } from '../oci/media-types.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import type { RegistryClient } from '../registry/client.js';
+import { nearestTags, readTags, type TagList } from './nearest-tags.js';
+import { verifyManifest, type StoredManifest } from './stored-manifest.js';
+
+export interface FoundImage {
+  readonly reference: Reference;
+  readonly stored: StoredManifest;
+}
+
+export interface SearchOptions {
+  /** Media types to ask with; all of them unless a client of old is played. */
+  readonly accept?: readonly string[];
+  /** How long an image that was just pushed to this registry may be missing; 0 when it should be there at once. */
+  readonly lagMs?: number;
+  readonly signal?: AbortSignal;
+  /** Told when the search waits and asks again. */
+  readonly onWait?: (why: string) => void;
+}
+
+const TAGS_ASKED = 1000;
+const PAUSE_MS = 2000;
+/** A tag that is listed while its manifest is missing is on its way: this long it is worth waiting. */
+const LISTED_LAG_MS = 6000;
+
+/**
+ * Finds an image in its registry with one GET that accepts every form. When it is not there, says whether the
+ * repository or the tag is missing, and which tags come near; where a fresh push may not be visible yet, asks again.
+ * @throws DeployerError `tag_not_found`, `repository_not_found`, and whatever else a registry or a network can answer
+ */
+export class ImageSearch {
+  readonly #client: RegistryClient;
+  readonly #clock: Clock;
+
+  constructor(client: RegistryClient, clock: Clock) {
+    this.#client = client;
+    this.#clock = clock;
+  }
+
+  async find(reference: Reference, options: SearchOptions = {}): Promise<FoundImage> {
+    const { accept = ACCEPT_ALL, signal, onWait } = options;
+    const started = this.#clock.now();
+    for (;;) {
+      const answer = await this.#client.manifest(reference, { accept, ...(signal ? { signal } : {}) });
+      try {
+        return { reference, stored: verifyManifest(answer, reference) };
+      } catch (error) {
+        if (!(error instanceof DeployerError) || error.code !== 'tag_not_found') throw error;
+        const tags = await this.#tags(reference, signal);
+        const listed = tags.status === 'listed' && tags.tags.includes(reference.tag ?? 'latest');
+        const patience = Math.max(options.lagMs ?? 0, listed ? LISTED_LAG_MS : 0);
+        if (this.#clock.now() - started + PAUSE_MS > patience) throw missing(error, reference, tags);
+        onWait?.(
+          listed
+            ? `${reference.domain} lists the tag, but does not have its manifest yet; asking again`
+            : `not there yet; ${reference.domain} may take some seconds to show a fresh push, asking again`,
+        );
+        await this.#clock.sleep(PAUSE_MS, signal);
+      }
+    }
+  }
+
+  /** What the tag list says; it only adds to an error, so its own failure is a fact beside it, not a cause. */
+  async #tags(reference: Reference, signal: AbortSignal | undefined): Promise<TagList> {
+    try {
+      return readTags(await this.#client.tags(reference, TAGS_ASKED, signal));
+    } catch (error) {
+      if (error instanceof DeployerError) return { status: 'unknown', why: error.message };
+      throw error;
+    }
+  }
+}
+
+function missing(error: DeployerError, reference: Reference, tags: TagList): DeployerError {
+  const name = formatReference(reference);
+  const tag = reference.tag ?? 'latest';
+  if (tags.status === 'no-repository') {
+    return new DeployerError(
+      'repository_not_found',
+      `${name} is not there: the registry ${reference.domain} knows no repository ${reference.path}`,
+      {
+        cause: error,
+        evidence: error.evidence,
+        suggestions: [
+          'check the spelling of the repository',
+          `a private one may be hidden from who is not logged in: docker login ${reference.domain}`,
+        ],
+      },
+    );
+  }
+  if (tags.status === 'unknown') {
+    return new DeployerError('tag_not_found', `${name} is not there`, {
+      cause: error,
+      evidence: [...error.evidence, `the tags that are there can't be listed: ${tags.why}`],
+      suggestions: ['check the spelling of repository and tag'],
+    });
+  }
+  const near = nearestTags(tag, tags.tags, 5);
+  return new DeployerError(
+    'tag_not_found',
+    `${name} is not there: the registry knows the repository, but not this tag`,
+    {
+      cause: error,
+      evidence: [
+        ...error.evidence,
+        near.length === 0 ? 'the repository has no tags' : `tags there: ${near.join(', ')}`,
+      ],
+      suggestions: near
+        .slice(0, 1)
+        .map((candidate) => `deployer image inspect ${formatReference({ ...reference, tag: candidate })}`),
+    },
+  );
+}

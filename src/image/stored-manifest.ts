@@ -1,0 +1,54 @@
+import { DeployerError } from '../lib/errors.js';
+import { algorithmOf, digestOf, isDigest, type Digest } from '../oci/digest.js';
+import { parseManifest, type ImageIndex, type ImageManifest } from '../oci/manifest.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
+import { refusalOf } from '../registry/refusal.js';
+
+/** A manifest or index as it lies in the registry, its bytes hashed by us. */
+export interface StoredManifest {
+  readonly digest: Digest;
+  readonly size: number;
+  /** The exact bytes: what the digest covers. */
+  readonly bytes: Buffer;
+  readonly content: ImageIndex | ImageManifest;
+}
+
+/**
+ * Believes a registry's answer only as far as its bytes go: they are hashed and compared with the digest that was
+ * asked for and with the one the registry names.
+ * @throws DeployerError what `refusalOf` finds, `digest_mismatch`, `schema1_unsupported`, `manifest_invalid`
+ */
+export function verifyManifest(answer: RegistryAnswer, reference: Reference): StoredManifest {
+  if (answer.status !== 200 || answer.html) throw refusalOf(answer, reference);
+  const { bytes } = answer;
+  const named = answer.headers['docker-content-digest'];
+  const expected = reference.digest ?? (isDigest(named) ? named : undefined);
+  const digest = digestOf(bytes, expected === undefined ? 'sha256' : algorithmOf(expected));
+  if (expected !== undefined && digest !== expected) throw lyingDigest(answer, reference, expected, digest);
+  return { digest, size: bytes.length, bytes, content: parseManifest(bytes, answer.mediaType) };
+}
+
+function lyingDigest(
+  answer: RegistryAnswer,
+  reference: Reference,
+  expected: Digest,
+  actual: Digest,
+): DeployerError {
+  const by = reference.digest === undefined ? 'the registry names' : 'was asked for';
+  return new DeployerError(
+    'digest_mismatch',
+    `what ${reference.domain} sent for ${formatReference(reference)} is not what its digest says`,
+    {
+      evidence: [
+        describeAnswer(answer),
+        `the digest that ${by}: ${expected}`,
+        `the digest of the bytes: ${actual}`,
+      ],
+      suggestions: [
+        'do not use this image: something between here and the registry changes or confuses content',
+        'a caching proxy or mirror is the usual cause: ask the registry directly (NO_PROXY)',
+      ],
+    },
+  );
+}
