@@ -1,0 +1,63 @@
+import { CLIError } from '@oclif/core/errors';
+import { DeployerError, messageOf } from '../lib/errors.js';
+import { backgroundOf, renderError } from '../ui/error-view.js';
+import type { Io } from '../ui/io.js';
+
+/** What was thrown, as the one kind of error that users meet. */
+export function asDeployerError(thrown: unknown): DeployerError {
+  if (thrown instanceof DeployerError) return thrown;
+  if (thrown instanceof CLIError) return usageError(thrown);
+  return new DeployerError('unexpected', `unexpected error: ${messageOf(thrown)}`, {
+    suggestions: [
+      'this is a bug in deployer: run the command again with --verbose and report what it prints',
+    ],
+    cause: thrown,
+  });
+}
+
+/**
+ * The error of a run that was interrupted: whatever it broke off with, the code is `interrupted`. What was
+ * undone, and what could not be, stays in message, evidence and details.
+ */
+export function asInterruption(error: DeployerError): DeployerError {
+  if (error.code === 'interrupted') return error;
+  const isAbort = error.cause instanceof Error && error.cause.name === 'AbortError';
+  return new DeployerError('interrupted', isAbort ? 'interrupted' : `interrupted: ${error.message}`, {
+    evidence: error.evidence,
+    suggestions: error.code === 'unexpected' ? [] : error.suggestions,
+    details: error.details,
+    cause: error,
+  });
+}
+
+/** Says the failure where and how `io` wants it: a JSON document on stdout, or text on stderr. */
+export function present(error: DeployerError, io: Io, underStep = false): void {
+  if (io.json) {
+    const document = { error: error.toDocument(), ...error.details };
+    io.stdout.write(`${JSON.stringify(io.redactor.redactDocument(document), null, 2)}\n`);
+    return;
+  }
+  const background = io.verbose ? [...backgroundOf(error), ...stackOf(error)] : [];
+  const text = renderError(error.toDocument(), { color: io.color, underStep, background });
+  io.stderr.write(io.redactor.redact(text));
+}
+
+// A stack helps with a bug alone; every other failure is explained by its evidence.
+function stackOf(error: DeployerError): string[] {
+  if (error.code !== 'unexpected' || !(error.cause instanceof Error)) return [];
+  return (error.cause.stack ?? '').split('\n').slice(1);
+}
+
+// oclif's own errors are about the arguments. Its parse errors carry the whole configuration, the manifest
+// and the arguments as properties: only the text goes on. The last line repeats what the suggestion says.
+function usageError(error: CLIError): DeployerError {
+  const text = error.message.replace(/^Parsing (--\S+) \n\t/, '$1: ');
+  const lines = text.split('\n').map((line) => line.trim());
+  const [message = '', ...evidence] = lines.filter(
+    (line) => line !== '' && line !== 'See more help with --help',
+  );
+  return new DeployerError('usage', message, {
+    evidence,
+    suggestions: [...(error.suggestions ?? []), 'see the flags and arguments with --help'],
+  });
+}

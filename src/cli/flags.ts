@@ -1,0 +1,96 @@
+import { boolean, string } from '@oclif/core/flags';
+import { TARGET_NAMES } from '../config/deploy-config.js';
+
+/*
+ * Flags that several commands share. Values are checked where they are given their meaning (src/config), which
+ * also reads the variables named here: it knows the precedence and says where a value came from.
+ */
+
+export const app = string({
+  char: 'a',
+  helpValue: 'NAME',
+  summary: "The app to act on [env: DEPLOYER_APP, FLY_APP; the file's `app`].",
+});
+
+export const target = string({
+  char: 't',
+  helpValue: TARGET_NAMES.join('|'),
+  summary: 'Where it runs [env: DEPLOYER_TARGET; default: fly].',
+});
+
+export const config = string({
+  char: 'c',
+  helpValue: 'FILE',
+  summary: 'The configuration; else deployer.toml or fly.toml, found upwards from here.',
+});
+
+/** What commands need that talk to the deploy API. */
+export const apiFlags = {
+  'api-url': string({
+    helpValue: 'URL',
+    summary: 'The deploy API [env: DEPLOYER_API_URL, FLY_FLAPS_BASE_URL].',
+  }),
+  'token-file': string({
+    helpValue: 'FILE',
+    summary: 'A file with the API token [else env: DEPLOYER_API_TOKEN, FLY_ACCESS_TOKEN, FLY_API_TOKEN].',
+  }),
+};
+
+/** What commands need that act on an app which runs already. */
+export const appFlags = { app, target, config, ...apiFlags };
+
+/** What shapes a release. */
+export const deployFlags = {
+  ...appFlags,
+  image: string({
+    char: 'i',
+    helpValue: 'REF',
+    summary: "The image to look for, a registry reference [else the file's `[build] image`].",
+  }),
+  build: string({
+    options: ['missing', 'always', 'never'],
+    default: 'missing',
+    summary:
+      'When to build. Building is not there yet: with `missing`, an image that is not found ends the deploy.',
+  }),
+  platform: string({
+    helpValue: 'OS/ARCH[/VARIANT]',
+    summary: 'The platform to deploy, when the target runs several.',
+  }),
+  strategy: string({
+    helpValue: 'rolling|immediate',
+    summary: "How machines are replaced [else the file's `[deploy] strategy`; default: rolling].",
+  }),
+  accept: string({
+    options: ['all', 'docker'],
+    default: 'all',
+    summary: 'docker: ask as a client of before 2023 would, to reproduce its failure.',
+  }),
+  env: string({
+    char: 'e',
+    helpValue: 'NAME=VALUE',
+    multiple: true,
+    multipleNonGreedy: true,
+    summary: 'Set a variable in the machines. Repeatable.',
+  }),
+  'wait-timeout': string({
+    helpValue: 'DURATION',
+    summary: "How long to wait for health [else the file's `[deploy] wait_timeout`; default: 5m].",
+  }),
+  'lock-wait': string({
+    helpValue: 'DURATION',
+    default: '10m',
+    summary: 'How long to wait for another deploy of the app to end.',
+  }),
+  detach: boolean({ summary: 'Do not wait for health.' }),
+  rollback: boolean({
+    default: true,
+    allowNo: true,
+    summary: 'Put the previous release back when the new one fails.',
+  }),
+  'dry-run': boolean({ summary: 'Print the plan; change nothing.' }),
+  events: string({
+    helpValue: 'FILE|-',
+    summary: 'Write every event as a line of JSON, to a file or to stdout.',
+  }),
+};

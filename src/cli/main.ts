@@ -1,0 +1,45 @@
+import { run as runOclif } from '@oclif/core/run';
+import { createIo } from '../ui/io.js';
+import { asDeployerError, present } from './failure.js';
+import { unknownCommand, unknownCommandWords } from './unknown-command.js';
+
+/**
+ * The program. Commands present their own failures; here end those that come before a command runs.
+ * @param argv the arguments, without node and script
+ * @param rootUrl a file URL inside the package, from which oclif finds its package.json
+ */
+export async function run(argv: readonly string[], rootUrl: string): Promise<void> {
+  // A reader that went away (`| head`) must not end a deploy halfway. oclif does the same for stdout.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  try {
+    await runOclif([...argv], rootUrl);
+  } catch (thrown) {
+    const code = exitCodeOf(thrown) ?? (await presentFailure(thrown, argv, rootUrl));
+    // Open connections must not keep a failed command alive.
+    await Promise.all([process.stdout, process.stderr].map(written));
+    process.exit(code);
+  }
+}
+
+async function presentFailure(thrown: unknown, argv: readonly string[], rootUrl: string): Promise<number> {
+  const words = unknownCommandWords(thrown);
+  const error = words === undefined ? asDeployerError(thrown) : await unknownCommand(words, rootUrl);
+  const { env, stdout, stderr } = process;
+  present(error, createIo({ argv, env, stdout, stderr }));
+  return error.exit;
+}
+
+/** The exit code of an error that has been presented already. */
+function exitCodeOf(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EEXIT') return undefined;
+  return (thrown as Error & { oclif?: { exit?: number } }).oclif?.exit ?? 1;
+}
+
+// Writes to pipes are asynchronous on Windows: process.exit would cut them off.
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}

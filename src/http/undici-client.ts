@@ -1,0 +1,166 @@
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { DeployerError } from '../lib/errors.js';
+import type { HttpClient, HttpRequest, HttpResponse } from './client.js';
+import type { DispatcherSource } from './dispatchers.js';
+import { networkError } from './network-error.js';
+import { MOST_REDIRECTS, redirectTarget } from './redirect.js';
+
+/** One request and its answer, for `--verbose`; the query is left out (a signed URL is a credential). */
+export interface RoundTrip {
+  readonly method: string;
+  readonly url: string;
+  /** Undefined when no answer came. */
+  readonly status?: number;
+  readonly durationMs: number;
+}
+
+export interface UndiciClientOptions {
+  readonly dispatchers: DispatcherSource;
+  readonly userAgent: string;
+  readonly trace?: (roundTrip: RoundTrip) => void;
+}
+
+/** HttpClient on undici: follows redirects by hand, so that every hop is judged before a header goes there. */
+export class UndiciClient implements HttpClient {
+  readonly #options: UndiciClientOptions;
+
+  constructor(options: UndiciClientOptions) {
+    this.#options = options;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const origin = new URL(request.url).origin;
+    let url = new URL(request.url);
+    for (let hop = 0; ; hop += 1) {
+      const answer = await this.#exchange(request, url, url.origin === origin);
+      const location = answer.headers['location'];
+      const next = redirectTarget(url, request.method, answer.statusCode, single(location));
+      if (next === undefined) return new UndiciResponse(answer, url, request);
+      await answer.body.dump();
+      if (hop === MOST_REDIRECTS) throw tooManyRedirects(url);
+      url = next;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#options.dispatchers.close();
+  }
+
+  async #exchange(request: HttpRequest, url: URL, home: boolean): Promise<Dispatcher.ResponseData> {
+    const { method, signal } = request;
+    const started = performance.now();
+    const traced = (status?: number): void =>
+      this.#options.trace?.({
+        method,
+        url: withoutQuery(url),
+        durationMs: performance.now() - started,
+        ...(status === undefined ? {} : { status }),
+      });
+    try {
+      const dispatcher = await this.#options.dispatchers.forUrl(url);
+      const answer = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: method as Dispatcher.HttpMethod,
+        headers: {
+          'user-agent': this.#options.userAgent,
+          ...request.headers,
+          // The one rule for credentials: scheme, host and port are those the caller named (CVE-2020-15157).
+          ...(home && request.authorization !== undefined ? { authorization: request.authorization } : {}),
+        },
+        body: request.body ?? null,
+        headersTimeout: request.headersTimeoutMs ?? 30_000,
+        bodyTimeout: 60_000,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      traced(answer.statusCode);
+      return answer;
+    } catch (error) {
+      traced();
+      signal?.throwIfAborted();
+      throw networkError(error, url, `${method} ${withoutQuery(url)}`);
+    }
+  }
+}
+
+class UndiciResponse implements HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly url: URL;
+  readonly #body: Dispatcher.ResponseData['body'];
+  readonly #request: HttpRequest;
+
+  constructor(answer: Dispatcher.ResponseData, url: URL, request: HttpRequest) {
+    this.status = answer.statusCode;
+    this.headers = flatten(answer.headers);
+    this.url = url;
+    this.#body = answer.body;
+    this.#request = request;
+  }
+
+  get body(): Readable {
+    return this.#body;
+  }
+
+  async bytes(limit: number): Promise<Buffer> {
+    // A length that is announced and too large is refused before a byte of it is read.
+    const announced = Number(this.headers['content-length'] ?? 0);
+    if (announced > limit && this.#request.method !== 'HEAD') throw this.#tooLarge(limit);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of this.#body as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > limit) throw this.#tooLarge(limit);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      this.#request.signal?.throwIfAborted();
+      throw networkError(error, this.url, `${this.#request.method} ${withoutQuery(this.url)}`);
+    }
+    return Buffer.concat(chunks, size);
+  }
+
+  async text(limit: number): Promise<string> {
+    return (await this.bytes(limit)).toString('utf8');
+  }
+
+  async discard(): Promise<void> {
+    await this.#body.dump();
+  }
+
+  #tooLarge(limit: number): DeployerError {
+    this.#body.on('error', () => undefined).destroy();
+    return new DeployerError(
+      'response_too_large',
+      `${this.url.host} answered with more than ${limit} bytes`,
+      {
+        evidence: [`${this.#request.method} ${withoutQuery(this.url)}`],
+        suggestions: ['check the URL: this is not the kind of answer that was asked for'],
+      },
+    );
+  }
+}
+
+function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return flat;
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+function withoutQuery(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+function tooManyRedirects(url: URL): DeployerError {
+  return new DeployerError('redirect_refused', `${url.host} redirected more than ${MOST_REDIRECTS} times`, {
+    suggestions: ['check the host name; a login page or a proxy may stand before the server'],
+  });
+}

@@ -1,0 +1,76 @@
+const MASK = '***';
+
+/** Variables whose whole value is a secret. */
+const SECRET_VARIABLES = ['DEPLOYER_API_TOKEN', 'FLY_ACCESS_TOKEN', 'FLY_API_TOKEN'] as const;
+
+// Replacing a value of a few letters would garble every text and hide nothing.
+const SHORTEST_SECRET = 6;
+
+/** Takes secrets out of text before it leaves: known values, and what looks like a credential in any text. */
+export class Redactor {
+  readonly #secrets = new Set<string>();
+
+  static fromEnvironment(env: Readonly<Record<string, string | undefined>>): Redactor {
+    const redactor = new Redactor();
+    for (const name of SECRET_VARIABLES) redactor.add(env[name] ?? '');
+    return redactor;
+  }
+
+  /** Makes a value known that came from elsewhere (a token file). A list of macaroons counts one by one too. */
+  add(secret: string): void {
+    const value = secret.trim();
+    const withoutScheme = value.replace(/^(?:FlyV1|Bearer)\s+/i, '');
+    for (const part of [value, withoutScheme, ...withoutScheme.split(',')]) {
+      if (part.length < SHORTEST_SECRET) continue;
+      this.#secrets.add(part);
+      this.#secrets.add(encodeURIComponent(part));
+    }
+  }
+
+  /** `text` without secrets. Linear in its length. */
+  redact(text: string): string {
+    // Longest first: a secret that holds another one goes as a whole.
+    const secrets = [...this.#secrets].sort((a, b) => b.length - a.length);
+    const known = secrets.reduce((rest, secret) => rest.replaceAll(secret, MASK), text);
+    return redactPatterns(known);
+  }
+
+  /** As `redact`, for every string of a JSON document. */
+  redactDocument<T>(document: T): T {
+    return mapStrings(document, (text) => this.redact(text)) as T;
+  }
+}
+
+// Every repetition is bounded, so that no text makes these slow.
+const URL_PASSWORD = /([a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:]{0,256}):[^\s/]{1,1024}@/gi;
+const URL_SECRET_PARAMETER =
+  /([?&](?:[a-z0-9_-]{0,40}(?:token|signature|credential|password|secret)|sig|api_?key)=)[^&#\s"'<>]{1,4096}/gi;
+const AUTHORIZATION_HEADER = /((?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?)[^\r\n"']{1,8192}/gi;
+const BEARER = /\b((?:Bearer|FlyV1)\s{1,4})([\w.~+/=,:-]{16,8192})/g;
+const BASIC = /\b(Basic\s{1,4})([A-Za-z0-9+/]{4,4096}={0,2})/g;
+const MACAROON = /\b(?:fm1r|fm1a|fm2|fo1)_[\w+/=-]{8,8192}/g;
+const JSON_WEB_TOKEN = /\beyJ[\w-]{6,8192}\.[\w-]{6,8192}\.[\w-]{0,8192}/g;
+
+function redactPatterns(text: string): string {
+  return text
+    .replace(URL_PASSWORD, `$1:${MASK}@`)
+    .replace(URL_SECRET_PARAMETER, `$1${MASK}`)
+    .replace(AUTHORIZATION_HEADER, `$1${MASK}`)
+    .replace(MACAROON, MASK)
+    .replace(JSON_WEB_TOKEN, MASK)
+    .replace(BEARER, (whole, scheme: string, value: string) =>
+      // `Bearer authentication` is prose; a token has a digit.
+      /\d/.test(value) ? scheme + MASK : whole,
+    )
+    .replace(BASIC, (whole, scheme: string, value: string) =>
+      // `Basic authentication` is prose too; RFC 7617 credentials hold a colon.
+      Buffer.from(value, 'base64').includes(':') ? scheme + MASK : whole,
+    );
+}
+
+function mapStrings(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, change)]));
+}

@@ -1,0 +1,92 @@
+import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
+import type { Platform } from './descriptor.js';
+
+const ARCHITECTURES: Readonly<Record<string, { readonly architecture: string; readonly variant?: string }>> =
+  {
+    x86_64: { architecture: 'amd64' },
+    'x86-64': { architecture: 'amd64' },
+    aarch64: { architecture: 'arm64' },
+    i386: { architecture: '386' },
+    armhf: { architecture: 'arm', variant: 'v7' },
+    armel: { architecture: 'arm', variant: 'v6' },
+  };
+
+/** The variant that is meant where none is written (containerd's rule). */
+const DEFAULT_VARIANT: Readonly<Record<string, string>> = { arm: 'v7', arm64: 'v8', amd64: 'v1' };
+
+/** One spelling for each platform: aliases folded, default variants left out (`arm64/v8` is `arm64`). */
+export function normalisePlatform(platform: Platform): Platform {
+  const os = platform.os.toLowerCase() === 'macos' ? 'darwin' : platform.os.toLowerCase();
+  const alias = ARCHITECTURES[platform.architecture.toLowerCase()];
+  const architecture = alias?.architecture ?? platform.architecture.toLowerCase();
+  const given = (platform.variant || alias?.variant)?.toLowerCase().replace(/^(\d)/, 'v$1');
+  const variant = given === DEFAULT_VARIANT[architecture] ? undefined : given;
+  return {
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(platform['os.version'] === undefined ? {} : { 'os.version': platform['os.version'] }),
+  };
+}
+
+/**
+ * `os/arch[/variant]`, normalised.
+ * @param where the flag or key at fault, for the error
+ * @throws DeployerError `usage`
+ */
+export function parsePlatform(text: string, where: string): Platform {
+  const parts = text.split('/');
+  const [os, architecture, variant] = parts;
+  if (
+    !os ||
+    !architecture ||
+    parts.length > 3 ||
+    !parts.every((part) => /^[A-Za-z0-9_.-]{1,40}$/.test(part))
+  ) {
+    throw new DeployerError('usage', `${where}: "${cleanLine(text, 60)}" is no platform`, {
+      suggestions: ['write os/arch[/variant], for example linux/amd64 or linux/arm/v7'],
+    });
+  }
+  return normalisePlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) });
+}
+
+export function formatPlatform(platform: Platform): string {
+  return [platform.os, platform.architecture, platform.variant]
+    .filter((part) => part !== undefined)
+    .join('/');
+}
+
+export function samePlatform(a: Platform, b: Platform): boolean {
+  return formatPlatform(normalisePlatform(a)) === formatPlatform(normalisePlatform(b));
+}
+
+/**
+ * Of what is there, the best that a machine of platform `wanted` can run: the same variant, else the next lower
+ * one (an arm/v7 machine runs v6 and v5; amd64/v3 runs v2 and v1). Undefined when nothing fits.
+ */
+export function choosePlatform<T>(
+  wanted: Platform,
+  candidates: readonly T[],
+  platformOf: (candidate: T) => Platform | undefined,
+): T | undefined {
+  let best: { candidate: T; level: number } | undefined;
+  const { os, architecture } = normalisePlatform(wanted);
+  const ceiling = variantLevel(wanted);
+  for (const candidate of candidates) {
+    const platform = platformOf(candidate);
+    if (platform === undefined) continue;
+    const normal = normalisePlatform(platform);
+    if (normal.os !== os || normal.architecture !== architecture) continue;
+    const level = variantLevel(platform);
+    if (level > ceiling) continue;
+    if (best === undefined || level > best.level) best = { candidate, level };
+  }
+  return best?.candidate;
+}
+
+function variantLevel(platform: Platform): number {
+  const { architecture, variant } = normalisePlatform(platform);
+  const level = /^v(\d+)/.exec(variant ?? DEFAULT_VARIANT[architecture] ?? 'v0');
+  return level ? Number(level[1]) : 0;
+}

@@ -1,0 +1,70 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Challenge } from './challenge.js';
+
+/**
+ * What a registry asked for last time, so that the next run fetches its token first and saves the 401.
+ * Public information: realm and service, never a token or a user's name.
+ */
+export interface ChallengeMemory {
+  recall(host: string): Promise<Challenge | undefined>;
+  remember(host: string, challenge: Challenge): Promise<void>;
+}
+
+/** One small file a host in the XDG cache: parallel processes replace it whole, never edit it. */
+export class FileChallengeMemory implements ChallengeMemory {
+  readonly #folder: string;
+
+  /** @param cacheRoot for example `~/.cache/deployer` */
+  constructor(cacheRoot: string) {
+    this.#folder = join(cacheRoot, 'challenges');
+  }
+
+  async recall(host: string): Promise<Challenge | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.#file(host), 'utf8');
+    } catch {
+      // Not asked before, or a cache that can't be read: the registry will ask again, one request more.
+      return undefined;
+    }
+    return readEntry(text);
+  }
+
+  async remember(host: string, challenge: Challenge): Promise<void> {
+    const { scope: _scope, ...kept } = { scope: undefined, ...challenge };
+    const file = this.#file(host);
+    const fresh = `${file}.${process.pid}.${Date.now()}`;
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await writeFile(fresh, JSON.stringify(kept), { mode: 0o600 });
+      await rename(fresh, file);
+    } catch {
+      // A read-only home (CI, containers): the next run asks once more, nothing else is lost.
+    }
+  }
+
+  #file(host: string): string {
+    return join(this.#folder, `${encodeURIComponent(host)}.json`);
+  }
+}
+
+/** For a run that must leave nothing behind, and for tests. */
+export const noMemory: ChallengeMemory = {
+  recall: () => Promise.resolve(undefined),
+  remember: () => Promise.resolve(),
+};
+
+function readEntry(text: string): Challenge | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('scheme' in value)) return undefined;
+  if (value.scheme === 'basic') return { scheme: 'basic' };
+  if (value.scheme !== 'bearer' || !('realm' in value) || typeof value.realm !== 'string') return undefined;
+  const service = 'service' in value && typeof value.service === 'string' ? { service: value.service } : {};
+  return { scheme: 'bearer', realm: value.realm, ...service };
+}

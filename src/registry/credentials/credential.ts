@@ -1,0 +1,44 @@
+/** What a registry knows a user by. `source` says where it was found, never what it is. */
+export type Credential =
+  | {
+      readonly kind: 'password';
+      readonly username: string;
+      readonly password: string;
+      readonly source: string;
+    }
+  | { readonly kind: 'identity-token'; readonly token: string; readonly source: string }
+  | { readonly kind: 'registry-token'; readonly token: string; readonly source: string };
+
+/** Looks a registry's credentials up; undefined means: anonymous. */
+export interface CredentialSource {
+  /** @param path the repository's: podman keeps credentials for parts of a registry */
+  find(host: string, path: string): Promise<Credential | undefined>;
+}
+
+export const anonymous: CredentialSource = { find: () => Promise.resolve(undefined) };
+
+/** The first source that knows the host. */
+export function firstOf(...sources: readonly CredentialSource[]): CredentialSource {
+  return {
+    async find(host, path) {
+      for (const source of sources) {
+        const credential = await source.find(host, path);
+        if (credential !== undefined) return credential;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** `Basic …` (RFC 7617, UTF-8). */
+export function basicAuthorization(credential: {
+  readonly username: string;
+  readonly password: string;
+}): string {
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`;
+}
+
+/** The key under which docker keeps a registry: Docker Hub's is a URL of 2013. */
+export function serverAddressOf(host: string): string {
+  return host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
+}

@@ -1,0 +1,156 @@
+import { DeployerError, type ErrorCode } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
+import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
+import { describeAccept, describeAnswer, type RegistryAnswer } from './answer.js';
+
+/**
+ * Turns an answer that is no manifest into the error that explains it. Pure; what more is worth asking (the tags
+ * that are there) is asked by who calls.
+ */
+export function refusalOf(answer: RegistryAnswer, reference: Reference): DeployerError {
+  const found = findRefusal(answer, reference);
+  return new DeployerError(found.code, found.message, {
+    evidence: [...(found.evidence ?? []), ...evidenceOf(answer)],
+    suggestions: found.suggestions,
+  });
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly evidence?: readonly string[];
+  readonly suggestions: readonly string[];
+}
+
+function findRefusal(answer: RegistryAnswer, reference: Reference): Refusal {
+  const { status } = answer;
+  if (status === 407) return proxyRefusal(answer);
+  if (answer.html) return pageRefusal(answer);
+  if (status === 401) return unauthorized(answer, reference);
+  if (status === 403) return denied(answer, reference);
+  if (status === 404) return notFound(answer, reference);
+  if (status === 429) return rateLimited(answer, reference);
+  if (status >= 500) {
+    return {
+      code: 'registry_unavailable',
+      message: `the registry ${reference.domain} failed to answer (${status}), also when asked again`,
+      suggestions: ["try again in a moment; the registry's status page may tell more"],
+    };
+  }
+  return {
+    code: 'not_a_registry',
+    message: `${reference.domain} gave an answer (${status}) that no registry gives`,
+    suggestions: ['check the host name and port of the reference'],
+  };
+}
+
+function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
+  const sent = answer.authorized;
+  return {
+    code: 'registry_unauthorized',
+    message: sent
+      ? `the registry ${domain} does not accept the credentials (or token) it was given for ${path}`
+      : `the registry ${domain} asks for credentials, and none were found`,
+    suggestions: [
+      `log in: docker login ${domain}`,
+      "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
+      ...(domain === 'registry.fly.io'
+        ? ['for registry.fly.io: user "x", password a Fly token (flyctl auth docker)']
+        : []),
+    ],
+  };
+}
+
+function denied(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
+  return {
+    code: 'registry_denied',
+    message: `the registry ${domain} knows who asks, but does not let them read ${path}`,
+    suggestions: [
+      `give the account or token read access (pull) to ${path}, or log in as another: docker login ${domain}`,
+      "check the repository's name: some registries answer 403 for what is not there",
+    ],
+  };
+}
+
+function notFound(answer: RegistryAnswer, reference: Reference): Refusal {
+  const has = (code: string): boolean => answer.errors.some((entry) => entry.code === code);
+  const form = answer.errors.find(({ message }) =>
+    /accept header does not support|does not accept/i.test(message),
+  );
+  if (form !== undefined) {
+    return {
+      code: 'image_form_not_accepted',
+      message: `${formatReference(reference)} is there, but in a form that was not asked for`,
+      evidence: [`the registry says: "${form.message}"`],
+      suggestions: ['ask with every media type: leave --accept docker out'],
+    };
+  }
+  if (has('NAME_UNKNOWN')) return repositoryMissing(reference);
+  if (reference.digest !== undefined) {
+    return {
+      code: 'digest_not_found',
+      message: `${repositoryOf(reference)} holds nothing with the digest ${reference.digest}`,
+      suggestions: [`see what is there: deployer image inspect ${repositoryOf(reference)}:TAG`],
+    };
+  }
+  return {
+    code: 'tag_not_found',
+    message: `${formatReference(reference)} is not there`,
+    suggestions: [],
+  };
+}
+
+/** The registry does not know the repository (or does not show it to who asked). */
+export function repositoryMissing(reference: Reference): Refusal {
+  return {
+    code: 'repository_not_found',
+    message: `${formatReference(reference)} is not there: the registry ${reference.domain} knows no repository ${reference.path}`,
+    suggestions: [
+      'check the spelling of the repository',
+      `a private one may be hidden from who is not logged in: docker login ${reference.domain}`,
+    ],
+  };
+}
+
+function rateLimited(answer: RegistryAnswer, { domain }: Reference): Refusal {
+  const { 'retry-after': after, 'ratelimit-limit': limit, 'ratelimit-remaining': remaining } = answer.headers;
+  return {
+    code: 'registry_rate_limited',
+    message: `the registry ${domain} limits how often it is asked, and the limit is reached`,
+    evidence: [
+      ...(after === undefined ? [] : [`Retry-After: ${cleanLine(after, 40)}`]),
+      ...(limit === undefined ? [] : [`RateLimit-Limit: ${cleanLine(limit, 40)}`]),
+      ...(remaining === undefined ? [] : [`RateLimit-Remaining: ${cleanLine(remaining, 40)}`]),
+    ],
+    suggestions: [`wait, or log in for a higher limit: docker login ${domain}`],
+  };
+}
+
+function proxyRefusal(answer: RegistryAnswer): Refusal {
+  return {
+    code: 'proxy_failed',
+    message: `a proxy on the way to ${answer.url.host} wants credentials (407)`,
+    suggestions: [
+      'put them into the variable: HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT',
+      `or except the host: NO_PROXY=${answer.url.hostname}`,
+    ],
+  };
+}
+
+function pageRefusal(answer: RegistryAnswer): Refusal {
+  const title = /<title[^>]*>([^<]{1,200})/i.exec(answer.bytes.subarray(0, 16_384).toString('utf8'))?.[1];
+  return {
+    code: 'not_a_registry',
+    message: `${answer.url.host} answered with a web page where a registry answers with JSON`,
+    evidence: title === undefined ? [] : [`the page's title: "${cleanLine(title, 100)}"`],
+    suggestions: [
+      'check the host name and port of the reference',
+      `a proxy or a login page may stand in between: try NO_PROXY=${answer.url.hostname}`,
+    ],
+  };
+}
+
+function evidenceOf(answer: RegistryAnswer): string[] {
+  const asked = answer.accept.length === 0 ? [] : [`asked with: ${describeAccept(answer.accept)}`];
+  return [describeAnswer(answer), ...asked];
+}

@@ -1,0 +1,72 @@
+import type { Writable } from 'node:stream';
+import { Redactor } from '../lib/redact.js';
+
+/** A stream that may be a terminal. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How a command speaks: results to stdout, messages and progress to stderr. */
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Environment;
+  /** One JSON document on stdout, and nothing else there. */
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Whether messages on stderr may be coloured. */
+  readonly color: boolean;
+  /** stderr is a terminal on which lines may be drawn over. */
+  readonly interactive: boolean;
+  readonly ci: boolean;
+  readonly redactor: Redactor;
+}
+
+export interface IoSources {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+/**
+ * Reads from the raw arguments, so that it holds for the report of a parse error too.
+ * @param json whether the command answers with a JSON document; `--json` among the arguments unless told
+ */
+export function createIo({ argv, env, stdout, stderr }: IoSources, json = hasFlag(argv, '--json')): Io {
+  const ci = isCi(env);
+  return {
+    stdout,
+    stderr,
+    env,
+    json,
+    quiet: hasFlag(argv, '--quiet'),
+    verbose: hasFlag(argv, '--verbose'),
+    color: wantsColor(argv, env, stderr.isTTY === true),
+    interactive: stderr.isTTY === true && env['TERM'] !== 'dumb' && !ci,
+    ci,
+    redactor: Redactor.fromEnvironment(env),
+  };
+}
+
+/** Whether `flag` stands among the arguments, before any `--`. */
+export function hasFlag(argv: readonly string[], flag: string): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
+}
+
+// Order: the flag, https://no-color.org, then FORCE_COLOR as Node reads it, then what the terminal can do.
+function wantsColor(argv: readonly string[], env: Environment, isTerminal: boolean): boolean {
+  if (hasFlag(argv, '--no-color') || env['NO_COLOR']) return false;
+  const force = env['FORCE_COLOR'];
+  if (force !== undefined) return force !== '0' && force !== 'false';
+  return isTerminal && env['TERM'] !== 'dumb';
+}
+
+// `CI` is set by most systems; the others are those that do not set it.
+function isCi(env: Environment): boolean {
+  const ci = env['CI'];
+  if (ci !== undefined && ci !== '') return ci !== 'false' && ci !== '0';
+  return ['TF_BUILD', 'TEAMCITY_VERSION', 'JENKINS_URL', 'GITHUB_ACTIONS'].some((name) => Boolean(env[name]));
+}
