@@ -1,3 +1,4 @@
+import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
 import { createIo } from '../ui/io.js';
 import { asDeployerError, present } from './failure.js';
@@ -6,26 +7,26 @@ import { unknownCommand, unknownCommandWords } from './unknown-command.js';
 /**
  * The program. Commands present their own failures; here end those that come before a command runs.
  * @param argv the arguments, without node and script
- * @param rootUrl a file URL inside the package, from which oclif finds its package.json
+ * @param root a file URL inside the package, from which oclif finds its package.json (or what oclif loads from)
  */
-export async function run(argv: readonly string[], rootUrl: string): Promise<void> {
+export async function run(argv: readonly string[], root: LoadOptions): Promise<void> {
   // A reader that went away (`| head`) must not end a deploy halfway. oclif does the same for stdout.
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
   try {
-    await runOclif([...argv], rootUrl);
+    await runOclif([...argv], root);
   } catch (thrown) {
-    const code = exitCodeOf(thrown) ?? (await presentFailure(thrown, argv, rootUrl));
+    const code = exitCodeOf(thrown) ?? (await presentFailure(thrown, argv, root));
     // Open connections must not keep a failed command alive.
     await Promise.all([process.stdout, process.stderr].map(written));
     process.exit(code);
   }
 }
 
-async function presentFailure(thrown: unknown, argv: readonly string[], rootUrl: string): Promise<number> {
+async function presentFailure(thrown: unknown, argv: readonly string[], root: LoadOptions): Promise<number> {
   const words = unknownCommandWords(thrown);
-  const error = words === undefined ? asDeployerError(thrown) : await unknownCommand(words, rootUrl);
+  const error = words === undefined ? asDeployerError(thrown) : await unknownCommand(words, root);
   const { env, stdout, stderr } = process;
   present(error, createIo({ argv, env, stdout, stderr }));
   return error.exit;

@@ -1,5 +1,6 @@
 import { Config } from '@oclif/core/config';
 import { CLIError } from '@oclif/core/errors';
+import type { LoadOptions } from '@oclif/core/interfaces';
 import { DeployerError } from '../lib/errors.js';
 import { editDistance } from '../lib/nearest.js';
 import { cleanLine } from '../lib/text.js';
@@ -12,8 +13,8 @@ export function unknownCommandWords(thrown: unknown): string[] | undefined {
 }
 
 /** Loads the list of commands only now, when something is to be suggested. */
-export async function unknownCommand(words: readonly string[], rootUrl: string): Promise<DeployerError> {
-  const config = await Config.load(rootUrl);
+export async function unknownCommand(words: readonly string[], root: LoadOptions): Promise<DeployerError> {
+  const config = await Config.load(root);
   const first = words[0] ?? '';
   if (first.startsWith('-')) {
     return new DeployerError('usage', `${cleanLine(first, 80)} comes before the command; flags go after it`, {

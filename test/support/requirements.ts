@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, type Suite } from 'mocha';
+import { before } from 'mocha';
 
 /** A real part that tests use, and why it may be absent. */
 export type Part =
@@ -24,8 +24,12 @@ const PROGRAM: Readonly<Partial<Record<Part, string>>> = {
 /** The Debian sid root of scripts/modern-root.mjs. */
 export const MODERN_ROOT = process.env['DEPLOYER_MODERN_ROOT'] ?? '/var/cache/deployer-modern';
 
-/** Why each suite that could not run was pending; the reporter prints it. */
-export const pendingReasons = new WeakMap<Suite, string>();
+declare module 'mocha' {
+  interface Suite {
+    /** Why its tests could not run; the reporter prints it. */
+    pendingReason?: string;
+  }
+}
 
 /**
  * Said at the top of a `describe`: its tests need these parts. Where one can't be had they are all pending, by name
@@ -38,7 +42,7 @@ export function requires(...parts: readonly Part[]): void {
     const reason = reasons.join('; ');
     if (mustHaveParts()) throw new Error(`a part that CI must have is missing: ${reason}`);
     const suite = this.test?.parent;
-    if (suite) pendingReasons.set(suite, reason);
+    if (suite) suite.pendingReason = reason;
     this.skip();
   });
 }
@@ -49,6 +53,7 @@ function mustHaveParts(): boolean {
 
 /** The reason why the part can't be used here; undefined when it can. */
 export function whyMissing(part: Part): string | undefined {
+  if (process.env['DEPLOYER_TEST_WITHOUT'] === part) return `${part} is switched off (DEPLOYER_TEST_WITHOUT)`;
   const program = PROGRAM[part];
   if (program !== undefined) {
     return findProgram(program) === undefined ? `${program} is not installed` : undefined;

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What every folder of a test starts with, so that what was left behind can be told. */
-export const TEMP_PREFIX = 'deployer-test-';
+/** What every folder of this test process starts with, so that what it left behind can be told. */
+export const TEMP_PREFIX = `deployer-test-${process.pid}-`;
 
 export interface TempFolder extends AsyncDisposable {
   readonly path: string;
