@@ -10,10 +10,8 @@ export interface ApiAnswer {
   readonly asked: string;
 }
 
-/** Where the API's token came from, for the mend; undefined when there is none. */
+/** Where the API's token came from, for the mend; undefined when that is not known. */
 export type TokenSource = string | undefined;
-
-const NO_TOKEN = 'set FLY_ACCESS_TOKEN (flyctl tokens create deploy), or name a file with --token-file';
 
 /** What a refusal by the Machines API means to a user. The API's own sentence is always part of it. */
 export function apiError(answer: ApiAnswer, tokenSource: TokenSource): DeployerError {
@@ -64,7 +62,7 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
       code: 'api_denied',
       message: 'the Machines API denies this to the token',
       suggestions: [
-        `check that the token of ${tokenSource ?? 'FLY_ACCESS_TOKEN'} is for this app or organization (flyctl tokens list)`,
+        `check that the token of ${tokenSource ?? 'FLY_API_TOKEN'} is for this app or organization (flyctl tokens list)`,
         'check the spelling of the app: --app NAME, FLY_APP',
       ],
     };
@@ -102,19 +100,13 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
 }
 
 function unauthorized(tokenSource: TokenSource): Meaning {
-  return tokenSource === undefined
-    ? {
-        code: 'api_unauthorized',
-        message: 'the Machines API wants a token, and none is set',
-        suggestions: [NO_TOKEN],
-      }
-    : {
-        code: 'api_unauthorized',
-        message: `the Machines API does not accept the token of ${tokenSource}`,
-        suggestions: [
-          `put a valid token into ${tokenSource} (flyctl tokens create deploy): it may have expired or been revoked`,
-        ],
-      };
+  return {
+    code: 'api_unauthorized',
+    message: `the Machines API does not accept the token${tokenSource === undefined ? '' : ` of ${tokenSource}`}`,
+    suggestions: [
+      `put a valid token into ${tokenSource ?? 'FLY_API_TOKEN'} (flyctl tokens create deploy): it may have expired or been revoked`,
+    ],
+  };
 }
 
 /** Faults of the moment: the same question may be answered a little later. */

@@ -1,22 +1,18 @@
 import type { HttpClient, HttpResponse } from '../../http/client.js';
-import { isLoopbackHost } from '../../http/loopback.js';
 import { retryPolicy, withRetry, type RetryPolicy } from '../../http/retry.js';
 import type { Clock } from '../../lib/clock.js';
-import { DeployerError } from '../../lib/errors.js';
 import { apiError, type ApiAnswer } from './api-error.js';
 import { RATE, RateLimiter, type Rate } from './limiter.js';
-
-export interface ApiToken {
-  readonly value: string;
-  /** Where it came from: `FLY_API_TOKEN`, `--token-file`. */
-  readonly source: string;
-}
 
 export interface ApiTransportOptions {
   readonly http: HttpClient;
   readonly clock: Clock;
-  readonly apiUrl: URL;
-  readonly token?: ApiToken;
+  /** As `apiBase` gives it. */
+  readonly base: string;
+  /** The Authorization header's value, for the base's origin and no other. */
+  readonly authorization?: string;
+  /** Where the token came from (`FLY_API_TOKEN`, `--token-file`), for the mend when it is refused. */
+  readonly tokenSource?: string;
 }
 
 export interface ApiRequest {
@@ -84,13 +80,13 @@ export class ApiTransport {
 
   /** @throws always: what the answer means to a user */
   refuse(answer: ApiAnswer): never {
-    throw apiError(answer, this.#options.token?.source);
+    throw apiError(answer, this.#options.tokenSource);
   }
 
   async #sendOnce(request: ApiRequest, url: URL): Promise<HttpResponse> {
     const { action, subject, rate = RATE.action, signal } = request;
     await this.#limiter.take(`${action} ${subject}`, rate, signal);
-    const authorization = authorizationOf(this.#options.token);
+    const { authorization } = this.#options;
     return this.#options.http.send({
       method: request.method,
       url,
@@ -107,41 +103,14 @@ export class ApiTransport {
   }
 
   #url(request: ApiRequest): URL {
-    const url = new URL(`${this.#options.apiUrl.href.replace(/\/$/, '')}${request.path}`);
+    const url = new URL(`${this.#options.base}${request.path}`);
     if (request.query !== undefined) url.search = request.query.toString();
     return url;
   }
 }
 
-/** Macaroons (`fm1r_`, `fm2_`) go under Fly's own scheme, older tokens as bearer. */
-function authorizationOf(token: ApiToken | undefined): string | undefined {
-  if (token === undefined) return undefined;
-  const value = token.value.trim().replace(/^(?:FlyV1|Bearer)\s+/i, '');
-  return /^fm(?:1r|2)_/.test(value) ? `FlyV1 ${value}` : `Bearer ${value}`;
-}
-
-/**
- * The API's base out of what a user wrote: `https://api.machines.dev` and `http://127.0.0.1:4280/v1` both do.
- * @throws DeployerError `usage` for what is no URL, `insecure_refused` where a token would travel unencrypted
- */
-export function parseApiUrl(text: string): URL {
-  if (!URL.canParse(text) || !/^https?:/i.test(text)) {
-    throw new DeployerError('usage', `the API URL "${text.slice(0, 100)}" is no http(s) URL`, {
-      suggestions: ['write for example --api-url https://api.machines.dev'],
-    });
-  }
-  const url = new URL(text);
-  // Inside Fly's private network (WireGuard) the API is http://_api.internal:4280.
-  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname) && !url.hostname.endsWith('.internal')) {
-    throw new DeployerError('insecure_refused', `${url.host} would get the token unencrypted`, {
-      suggestions: [`use https://${url.host}`],
-    });
-  }
-  url.username = '';
-  url.password = '';
-  url.search = '';
-  url.hash = '';
-  url.pathname = url.pathname.replace(/\/+$/, '');
-  if (!/\/v\d+$/.test(url.pathname)) url.pathname += '/v1';
-  return url;
+/** The API's base with its version: `https://api.machines.dev` and `http://127.0.0.1:4280/v1/` both do. */
+export function apiBase(url: string): string {
+  const trimmed = url.replace(/\/+$/, '');
+  return /\/v\d+$/.test(trimmed) ? trimmed : `${trimmed}/v1`;
 }

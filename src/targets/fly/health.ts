@@ -34,7 +34,8 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   const last = exits[0];
   const code = last?.exit_code ?? 'unknown';
   if (exits.some((exit) => exit.oom_killed)) return `was killed: out of memory (exit code ${code})`;
-  if (exits.length >= MOST_EXITS) return `restarts in a loop: exited ${exits.length} times, exit code ${code}`;
+  if (exits.length >= MOST_EXITS)
+    return `restarts in a loop: exited ${exits.length} times, exit code ${code}`;
   if (last !== undefined && (last.restarting === false || STOPPED.has(machine.state)))
     return `exited with code ${code}`;
   if (DEAD.has(machine.state)) return `could not be started (state ${cleanLine(machine.state, 20)})`;
@@ -104,7 +105,10 @@ function realChecks(machine: Machine): readonly CheckStatus[] {
 
 /** How many checks the configuration defines, of its services and of the machine itself. */
 export function definedChecks(config: MachineConfig | null | undefined): number {
-  const ofServices = (config?.services ?? []).reduce((sum, service) => sum + (service.checks?.length ?? 0), 0);
+  const ofServices = (config?.services ?? []).reduce(
+    (sum, service) => sum + (service.checks?.length ?? 0),
+    0,
+  );
   return ofServices + Object.keys(config?.checks ?? {}).length;
 }
 

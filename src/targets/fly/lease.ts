@@ -9,6 +9,7 @@ const TTL_MS = 13_000;
 const REFRESH_MS = 4_000;
 /** Between two tries for a lease that someone else holds. */
 const RETRY_MS = 2_000;
+const UNKNOWN_FOR_MS = 15_000;
 
 export interface LeasesOptions {
   readonly api: MachinesApi;
@@ -23,6 +24,8 @@ export interface LeaseWait {
   readonly signal: AbortSignal;
   /** Says who is being waited for. */
   readonly tell: (message: string) => void;
+  /** The API may take a moment to know a machine that it has just created. */
+  readonly justCreated?: boolean;
 }
 
 interface HeldLease {
@@ -52,15 +55,21 @@ export class Leases {
 
   /**
    * Takes the machine's lease, waiting for another holder as long as `waitMs`.
-   * @throws DeployerError `locked`, naming the holder
+   * @throws DeployerError `locked`, naming the holder; `api_rejected` when there is no such machine
    */
   async acquire(id: string, wait: LeaseWait): Promise<void> {
     if (this.#held.has(id)) return;
     const { clock } = this.#options;
-    const giveUpAt = clock.now() + wait.waitMs;
+    const startedAt = clock.now();
+    const giveUpAt = startedAt + wait.waitMs;
     for (;;) {
       const result = await this.#ask(id, undefined, wait.signal);
       if (result.held) return this.#keep(id, result.nonce);
+      if (result.missing) {
+        if (!wait.justCreated || clock.now() - startedAt > UNKNOWN_FOR_MS) throw missing(id, result.said);
+        await clock.sleep(RETRY_MS, wait.signal);
+        continue;
+      }
       const holder = await this.#holder(id, result.said, wait.signal);
       const leftMs = giveUpAt - clock.now();
       if (leftMs <= 0) throw this.#locked(id, holder);
@@ -174,4 +183,11 @@ export class Leases {
       ],
     });
   }
+}
+
+function missing(id: string, said: string): DeployerError {
+  return new DeployerError('api_rejected', `machine ${id} is not there any more`, {
+    evidence: [cleanLine(said)],
+    suggestions: ['it was destroyed meanwhile; deploy again'],
+  });
 }

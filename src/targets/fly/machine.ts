@@ -81,8 +81,9 @@ export const Machine = v.looseObject({
   updated_at: absent(v.string()),
   host_status: absent(v.string()),
   image_ref: absent(ImageRef),
-  /** Absent while the machine's host can't be reached. */
+  /** Absent while the machine's host can't be reached; `incomplete_config` is then what the platform still knows. */
   config: absent(MachineConfig),
+  incomplete_config: absent(MachineConfig),
   events: absent(v.array(MachineEvent)),
   checks: absent(v.array(CheckStatus)),
 });
@@ -109,7 +110,11 @@ export const LeaseAnswer = v.pipe(
   v.transform((answer): LeaseData => ('data' in answer ? (answer.data as LeaseData) : answer)),
 );
 
-export const App = v.looseObject({ name: absent(v.string()), status: absent(v.string()) });
+export const App = v.looseObject({
+  name: absent(v.string()),
+  /** Where the app answers, if that is not at Fly's own domain: said by a Machines API on loopback. */
+  deployer_url: absent(v.pipe(v.string(), v.regex(/^https?:\/\/[A-Za-z0-9.:[\]-]{1,255}\/?$/))),
+});
 export type App = v.InferOutput<typeof App>;
 
 export const WaitAnswer = v.looseObject({ ok: absent(v.boolean()), state: absent(v.string()) });
@@ -122,6 +127,19 @@ const ASLEEP: ReadonlySet<string> = new Set(['stopped', 'stopping', 'suspended',
 /** The machine is gone, or is going. */
 export function isDestroyed(machine: Machine): boolean {
   return DESTROYED.has(machine.state);
+}
+
+/** On the way from one state to another, in which the API refuses an update. */
+const IN_PASSING: ReadonlySet<string> = new Set([
+  'replacing',
+  'updating',
+  'stopping',
+  'suspending',
+  'restarting',
+]);
+
+export function isInPassing(machine: Machine): boolean {
+  return IN_PASSING.has(machine.state);
 }
 
 /** Stopped or suspended, on its own or by request. */

@@ -19,13 +19,11 @@ export type WaitResult = 'reached' | 'not-yet' | 'unknown-machine';
 
 export type LeaseResult =
   | { readonly held: true; readonly nonce: string }
-  /** Someone else holds it; `said` is the API's sentence. */
-  | { readonly held: false; readonly said: string };
+  /** Someone else holds it, or (`missing`) there is no such machine or lease; `said` is the API's sentence. */
+  | { readonly held: false; readonly missing: boolean; readonly said: string };
 
 export interface MachineUpdate {
   readonly config: MachineConfig;
-  /** The version that is replaced; another one there makes the API refuse (409). */
-  readonly currentVersion?: string;
   /** Leaves the machine stopped. */
   readonly skipLaunch: boolean;
 }
@@ -98,15 +96,17 @@ export class MachinesApi {
     return this.#parse(Machine, answer);
   }
 
+  /** @param present the machine as it was read: if it has another version by now, the API refuses (409) */
   async updateMachine(
-    id: string,
+    present: Machine,
     update: MachineUpdate,
     nonce: string | undefined,
     signal?: AbortSignal,
   ): Promise<Machine> {
+    const { id, instance_id: version } = present;
     const body = {
       config: update.config,
-      ...(update.currentVersion === undefined ? {} : { current_version: update.currentVersion }),
+      ...(version ? { current_version: version } : {}),
       ...(update.skipLaunch ? { skip_launch: true } : {}),
     };
     const answer = await this.#write('update-machine', machinePath(id), { subject: id, body, nonce, signal });
@@ -182,8 +182,8 @@ export class MachinesApi {
       repeatable: nonce !== undefined,
       signal,
     });
-    if (answer.status === 409 || (nonce !== undefined && answer.status === 404))
-      return { held: false, said: sentenceOf(answer) };
+    if (answer.status === 409 || answer.status === 404)
+      return { held: false, missing: answer.status === 404, said: sentenceOf(answer) };
     const granted = this.#parse(LeaseAnswer, answer).nonce ?? nonce;
     if (granted === undefined) throw unreadable(answer);
     return { held: true, nonce: granted };

@@ -9,8 +9,11 @@ import { sameConfig } from './same-config.js';
 /** What was read of an app before a release. */
 export interface FlyState {
   readonly app: string;
+  /** The API's base, for the plan's writes. */
   readonly apiUrl: string;
   readonly exists: boolean;
+  /** Where the app answers, if the API says so. */
+  readonly url?: string;
   /** The organization that a missing app is created in. */
   readonly organization: string;
   /** The machines that releases own, by id. */
@@ -141,10 +144,11 @@ function changesOf(
   }
   const count = Math.max(1, config.httpService?.minMachinesRunning ?? 1);
   const region = config.primaryRegion === undefined ? {} : { region: config.primaryRegion };
-  return Array.from(
-    { length: count },
-    (): MachineChange => ({ kind: 'create', config: configFor(undefined), ...region }),
-  );
+  return Array.from({ length: count }, (): MachineChange => ({
+    kind: 'create',
+    config: configFor(undefined),
+    ...region,
+  }));
 }
 
 function presentConfig(machine: Machine): MachineConfig {

@@ -55,7 +55,7 @@ async function lock(
   const total = plan.state.machines.length;
   const tell = (message: string): void => report({ type: 'progress', message, healthy: 0, total });
   try {
-    for (let current = plan; ; ) {
+    for (let current = plan; ;) {
       for (const { id } of current.state.machines)
         await leases.acquire(id, { waitMs: plan.request.lockWaitMs, signal, tell });
       const state = { ...(await ports.read(signal)), restore: plan.state.restore };
@@ -78,7 +78,7 @@ function sameMachines(a: FlyState, b: FlyState): boolean {
 }
 
 function unchanged(plan: FlyPlan): ReleaseOutcome {
-  const url = appUrl(plan.state, plan.state.machines);
+  const url = appUrl(plan.state);
   return {
     status: 'unchanged',
     release: plan.release,

@@ -1,19 +1,19 @@
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import { shortDigest } from '../../oci/digest.js';
-import type { ReleaseContext, ReleaseOutcome, Unit } from '../target.js';
+import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
 import { becomeHealthy } from './become-healthy.js';
+import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
 import { definedChecks, markRun } from './health.js';
 import { inParallel } from './in-parallel.js';
 import type { Leases } from './lease.js';
 import type { Machine } from './machine.js';
-import type { FlyPlan, MachineChange } from './plan.js';
+import type { FlyPlan, FlyState, MachineChange } from './plan.js';
 import type { ReleasePorts } from './release.js';
 import { readReleaseMetadata } from './release-metadata.js';
-import { undo, type Stuck, type Touched } from './undo.js';
+import { undo, type Touched } from './undo.js';
 import { unitOf } from './unit.js';
 import { Watch } from './watch.js';
-import { createMachine, updateMachine } from './write-machine.js';
+import { createApp, createMachine, updateMachine } from './write-once.js';
 
 type Update = Extract<MachineChange, { kind: 'update' }>;
 type Create = Extract<MachineChange, { kind: 'create' }>;
@@ -61,10 +61,12 @@ export class Rollout {
     const { api } = this.#ports;
     signal.throwIfAborted();
     if (createsApp) {
-      await api.createApp(state.organization, signal);
+      await createApp(api, state.organization, signal);
       this.#appCreated = true;
       this.#log(`app ${state.app} created in organization ${state.organization}`);
     }
+    // Only Fly's own API deals in addresses, and only now that the app is there can it be asked for them.
+    if (assigns.length === 0 || (await api.countAddresses(signal)) !== 0) return;
     for (const type of assigns) {
       try {
         await api.assignAddress(type, signal);
@@ -88,29 +90,33 @@ export class Rollout {
       await becomeHealthy(watch, definedChecks(change.config));
       touched.healthy = true;
     }
-    if (change.kind === 'update' && change.mode === 'prove')
-      await this.#ports.api.stopMachine(change.id, this.#leases.nonce(change.id));
+    if (change.kind === 'update' && change.mode === 'prove') await this.#letSleep(change.id);
     this.#healthy += 1;
     const done = this.#plan.verify ? (touched.healthy ? 'healthy' : 'updated, asleep') : 'accepted';
     this.#log(`[${this.#healthy}/${this.#plan.changes.length}] machine ${touched.id}: ${done}`);
     this.#progress(`machine ${touched.id} ${done}`);
   }
 
+  /** The release has shown that it works; a machine left awake is no reason to undo it. */
+  async #letSleep(id: string): Promise<void> {
+    try {
+      await this.#ports.api.stopMachine(id, this.#leases.nonce(id));
+    } catch (error) {
+      this.#log(`machine ${id} was asleep before, and could not be stopped: ${messageOf(error)}`, 'warning');
+    }
+  }
+
   async #update(change: Update, signal: AbortSignal): Promise<{ touched: Touched; written: Machine }> {
     const { api, clock } = this.#ports;
-    const before = this.#plan.state.machines.find(({ id }) => id === change.id);
+    const before = this.#before(change.id);
     const touched: Touched = { id: change.id, before, healthy: false };
     this.#touched.push(touched);
     this.#progress(`updating machine ${change.id}`);
     try {
       const written = await updateMachine(
         { api, clock, signal },
-        change.id,
-        {
-          config: change.config,
-          currentVersion: before?.instance_id ?? undefined,
-          skipLaunch: change.mode === 'sleep',
-        },
+        before,
+        { config: change.config, skipLaunch: change.mode === 'sleep' },
         () => this.#leases.nonce(change.id),
       );
       return { touched, written };
@@ -140,8 +146,16 @@ export class Rollout {
       waitMs: this.#plan.request.lockWaitMs,
       signal,
       tell: (message) => this.#progress(message),
+      justCreated: true,
     });
     return created;
+  }
+
+  #before(id: string): Machine {
+    const machine = this.#plan.state.machines.find((candidate) => candidate.id === id);
+    if (machine === undefined)
+      throw new Error(`the plan changes machine ${id}, which its state does not hold`);
+    return machine;
   }
 
   #watch(touched: Touched, written: Machine, signal: AbortSignal): Watch {
@@ -161,13 +175,13 @@ export class Rollout {
   }
 
   async #succeeded(): Promise<ReleaseOutcome> {
-    const { verify, release, state } = this.#plan;
-    const machines = await this.#machines();
-    const url = appUrl(state, machines);
+    const { release, request } = this.#plan;
+    const state = await this.#read();
+    const url = appUrl(state);
     return {
-      status: verify || !this.#plan.request.detach ? 'succeeded' : 'detached',
+      status: request.detach ? 'detached' : 'succeeded',
       release,
-      units: machines.map(unitOf),
+      units: state.machines.map(unitOf),
       ...(url === undefined ? {} : { url }),
     };
   }
@@ -202,27 +216,25 @@ export class Rollout {
       leases: this.#leases,
       report: this.#context.report,
       version: release.version,
-      width: this.#plan.verify ? width : 1,
+      width,
       timeoutMs: request.config.waitTimeoutMs,
     });
-    const units = await this.#units();
-    if (stuck.length > 0) return { status: 'failed', release, units, error: this.#undoFailed(reason, stuck) };
+    const units = (await this.#read()).machines.map(unitOf);
+    const failure = this.#failure(reason);
+    if (stuck.length > 0) {
+      const error = notPutBack(failure, stuck, this.#touched.length);
+      return { status: 'failed', release, units, error };
+    }
     const message = this.#putBackMessage();
     this.#context.report({ type: 'rolled-back', message });
-    const code = isInterruption(reason) ? 'interrupted' : 'release_rolled_back';
-    const error = new DeployerError(code, `v${release.version} failed: ${messageOf(reason)}; ${message}`, {
-      cause: reason,
-      evidence: evidenceOf(reason),
-      suggestions: suggestionsOf(reason),
-    });
-    return { status: 'rolled-back', release, units, error };
+    return { status: 'rolled-back', release, units, error: rolledBack(failure, message) };
   }
 
   /** A machine whose creation was asked for, and never answered, may have come to be after all. */
   async #findOrphans(): Promise<void> {
     if (!this.#plan.changes.some((change) => change.kind === 'create')) return;
     const known = new Set([...this.#touched, ...this.#plan.state.machines].map(({ id }) => id));
-    for (const machine of await this.#machines()) {
+    for (const machine of (await this.#read()).machines) {
       const ours = readReleaseMetadata(machine.config).id === this.#plan.release.id;
       if (ours && !known.has(machine.id))
         this.#touched.push({ id: machine.id, before: undefined, healthy: false });
@@ -236,57 +248,23 @@ export class Rollout {
     return `there was no release before; its machines were destroyed${this.#appCreated ? `, the app ${state.app} stays` : ''}`;
   }
 
-  /** `--no-rollback`: the machines stay as they are, and each is named. */
   async #leave(reason: unknown): Promise<ReleaseOutcome> {
     const { release } = this.#plan;
-    const units = await this.#units();
-    const known = reason instanceof DeployerError ? reason.code : undefined;
-    const code = known === 'interrupted' || known === 'timed_out' ? known : 'release_failed';
-    const error = new DeployerError(
-      code,
-      `v${release.version} failed and was left as it is (--no-rollback): ${messageOf(reason)}`,
-      {
-        cause: reason,
-        evidence: [...units.map(unitLine), ...evidenceOf(reason)],
-        suggestions: this.#mends(),
-      },
-    );
-    return { status: 'failed', release, units, error };
+    const units = (await this.#read()).machines.map(unitOf);
+    return { status: 'failed', release, units, error: leftAsItIs(this.#failure(reason), units) };
   }
 
-  #undoFailed(reason: unknown, stuck: readonly Stuck[]): DeployerError {
-    const { release } = this.#plan;
-    return new DeployerError(
-      'release_failed',
-      `v${release.version} failed: ${messageOf(reason)}; and ${stuck.length} of ${this.#touched.length} machines could not be put back: ${stuck.map(({ id }) => id).join(', ')}`,
-      {
-        cause: reason,
-        evidence: [...stuck.map(({ id, why }) => `machine ${id}: ${why}`), ...evidenceOf(reason)],
-        suggestions: this.#mends(),
-      },
-    );
+  #failure(reason: unknown): Failure {
+    return { app: this.#plan.state.app, release: this.#plan.release, reason };
   }
 
-  #mends(): string[] {
-    const { release, state } = this.#plan;
-    const app = `-a ${state.app}`;
-    return [
-      ...(release.previous === undefined ? [] : [`deployer release rollback v${release.previous} ${app}`]),
-      `deployer status ${app}`,
-    ];
-  }
-
-  async #units(): Promise<Unit[]> {
-    return (await this.#machines()).map(unitOf);
-  }
-
-  /** The app's machines now; while the API has no answer, as they were last known. */
-  async #machines(): Promise<readonly Machine[]> {
+  /** The app's state now; while the API has no answer, as it was before. */
+  async #read(): Promise<FlyState> {
     try {
-      return (await this.#ports.read(new AbortController().signal)).machines;
+      return await this.#ports.read(new AbortController().signal);
     } catch (error) {
       this.#log(`the machines' states can't be read: ${messageOf(error)}`, 'warning');
-      return this.#plan.state.machines;
+      return this.#plan.state;
     }
   }
 
@@ -312,25 +290,4 @@ function isRefusal(error: unknown): boolean {
       error.code,
     )
   );
-}
-
-function isInterruption(reason: unknown): boolean {
-  return reason instanceof DeployerError && reason.code === 'interrupted';
-}
-
-function evidenceOf(reason: unknown): readonly string[] {
-  return reason instanceof DeployerError ? reason.evidence : [];
-}
-
-function suggestionsOf(reason: unknown): readonly string[] {
-  return reason instanceof DeployerError ? reason.suggestions : [];
-}
-
-/** `machine 148e…: started, critical, v12, sha256:9984b97e…` */
-function unitLine(unit: Unit): string {
-  const digest = unit.image?.includes('@') ? shortDigest(unit.image.slice(unit.image.indexOf('@') + 1)) : '';
-  const release = unit.releaseVersion === undefined ? 'no release' : `v${unit.releaseVersion}`;
-  return [`machine ${unit.id}: ${unit.state}`, `health ${unit.health}`, release, digest]
-    .filter(Boolean)
-    .join(', ');
 }

@@ -9,7 +9,7 @@ import { imageOf, isAsleep, type Machine } from './machine.js';
 import { undoneConfig } from './machine-config.js';
 import type { MachinesApi } from './machines-api.js';
 import { Watch } from './watch.js';
-import { updateMachine } from './write-machine.js';
+import { untilSteady, updateMachine } from './write-once.js';
 
 /** A machine that a release has written to. */
 export interface Touched {
@@ -93,11 +93,11 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   const config = undoneConfig(before.config ?? {}, imageOf(before), options.version);
   const restored = await updateMachine(
     { api, clock: options.clock, signal },
-    id,
-    { config, currentVersion: now.instance_id ?? undefined, skipLaunch: !launch },
+    now,
+    { config, skipLaunch: !launch },
     () => leases.nonce(id),
   );
-  if (!launch) return stayAsleep(id, restored, options);
+  if (!launch) return stayAsleep(restored, options, signal);
   const watch = new Watch({
     api,
     clock: options.clock,
@@ -122,9 +122,11 @@ async function regainLease(id: string, { leases }: UndoOptions, signal: AbortSig
 }
 
 /** `skip_launch` keeps a stopped machine stopped; one that had been started for the release has to be told. */
-async function stayAsleep(id: string, restored: Machine, { api, leases }: UndoOptions): Promise<void> {
-  const now = (await api.getMachine(id)) ?? restored;
-  if (now.state === 'started' || now.state === 'starting') await api.stopMachine(id, leases.nonce(id));
+async function stayAsleep(restored: Machine, options: UndoOptions, signal: AbortSignal): Promise<void> {
+  const { api, clock, leases } = options;
+  const now = await untilSteady({ api, clock, signal }, restored);
+  if (now.state === 'started' || now.state === 'starting')
+    await api.stopMachine(now.id, leases.nonce(now.id));
 }
 
 function gone(id: string): DeployerError {

@@ -64,7 +64,10 @@ export class Watch {
       this.#last = machine;
       const why = whyDead(machine, this.mark);
       if (why !== undefined) throw this.#failed('release_failed', why);
-    } else if (this.#lastFault === undefined && (this.#last !== undefined || this.#watchedMs > UNKNOWN_FOR_MS)) {
+    } else if (
+      this.#lastFault === undefined &&
+      (this.#last !== undefined || this.#watchedMs > UNKNOWN_FOR_MS)
+    ) {
       throw this.#failed('release_failed', 'is not known to the API: it was destroyed, or never came to be');
     }
     if (this.remainingMs <= 0) throw this.#timedOut(what);
@@ -101,7 +104,10 @@ export class Watch {
   }
 
   #timedOut(what: string): DeployerError {
-    return this.#failed('timed_out', `timed out after ${formatDuration(this.#timeoutMs)} waiting for ${what}`);
+    return this.#failed(
+      'timed_out',
+      `timed out after ${formatDuration(this.#timeoutMs)} waiting for ${what}`,
+    );
   }
 
   #failed(code: 'release_failed' | 'timed_out', why: string): DeployerError {

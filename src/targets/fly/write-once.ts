@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import { isAmbiguous } from './api-error.js';
-import type { Machine, MachineConfig } from './machine.js';
+import { isInPassing, type Machine, type MachineConfig } from './machine.js';
 import type { MachinesApi, MachineUpdate } from './machines-api.js';
 import { METADATA } from './release-metadata.js';
 
@@ -9,6 +9,9 @@ import { METADATA } from './release-metadata.js';
 
 const TRIES = 3;
 const RETRY_MS = 1_000;
+/** A process may take its whole kill_timeout to end, of five minutes at most. */
+const STEADY_WITHIN_MS = 330_000;
+const POLL_MS = 500;
 
 export interface Write {
   readonly api: MachinesApi;
@@ -17,26 +20,42 @@ export interface Write {
 }
 
 /**
+ * Waits while a machine is on its way from one state to another, in which the API refuses to change it.
+ * @returns the machine as it is then, or as it still is when it takes longer than any machine may
+ */
+export async function untilSteady({ api, clock, signal }: Write, machine: Machine): Promise<Machine> {
+  const giveUpAt = clock.now() + STEADY_WITHIN_MS;
+  let now = machine;
+  while (isInPassing(now) && clock.now() < giveUpAt) {
+    await clock.sleep(POLL_MS, signal);
+    now = (await api.getMachine(machine.id, signal)) ?? now;
+  }
+  return now;
+}
+
+/**
  * Updates a machine once. When nobody knows whether the update was carried out (5xx, a broken connection), the
  * machine itself is asked; `current_version` keeps a second try from replacing anything but the old version.
+ * @param present the machine as it was read: no other version of it is replaced
  * @param nonce read anew for each try: a refreshed lease may have another one
  */
 export async function updateMachine(
   write: Write,
-  id: string,
+  present: Machine,
   update: MachineUpdate,
   nonce: () => string | undefined,
 ): Promise<Machine> {
   const { api, clock, signal } = write;
+  await untilSteady(write, present);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await api.updateMachine(id, update, nonce(), signal);
+      return await api.updateMachine(present, update, nonce(), signal);
     } catch (error) {
       // After a first try, a conflict may be that try's own success.
       const unknown = isAmbiguous(error) || (attempt > 1 && isRejected(error));
       if (!unknown) throw error;
-      const machine = await api.getMachine(id);
-      if (machine !== undefined && carries(machine, update)) return machine;
+      const machine = await api.getMachine(present.id);
+      if (machine !== undefined && carries(machine, present, update)) return machine;
       if (attempt === TRIES || !isAmbiguous(error)) throw error;
       await clock.sleep(RETRY_MS * attempt, signal);
     }
@@ -47,9 +66,9 @@ function isRejected(error: unknown): boolean {
   return error instanceof DeployerError && error.code === 'api_rejected';
 }
 
-function carries(machine: Machine, { config, currentVersion }: MachineUpdate): boolean {
+function carries(machine: Machine, before: Machine, { config }: MachineUpdate): boolean {
   return (
-    machine.instance_id !== currentVersion &&
+    machine.instance_id !== before.instance_id &&
     machine.config?.image === config.image &&
     machine.config?.metadata?.[METADATA.releaseId] === config.metadata?.[METADATA.releaseId]
   );
@@ -78,6 +97,15 @@ export async function createMachine(
       if (attempt === TRIES) throw error;
       signal.throwIfAborted();
     }
+  }
+}
+
+/** Creates the app once: after a lost answer it is looked for. */
+export async function createApp(api: MachinesApi, organization: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.createApp(organization, signal);
+  } catch (error) {
+    if (!isAmbiguous(error) || (await api.getApp(signal)) === undefined) throw error;
   }
 }
 
