@@ -1,7 +1,7 @@
 import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
-import { choosePlatform, formatPlatform } from '../oci/platform.js';
+import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
 import type { Capabilities } from './capabilities.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
@@ -36,7 +36,16 @@ export interface AdaptRequest {
 /** Decides from a target's capability table and the image's real shape. Pure. */
 export function adapt(request: AdaptRequest): Adaptation {
   const { digest, shape, target, capabilities, domain } = request;
-  const wanted = request.platform === undefined ? capabilities.platforms : [request.platform];
+  const { platform: asked } = request;
+  if (asked !== undefined && !capabilities.platforms.some((runs) => samePlatform(runs, asked))) {
+    const runs = capabilities.platforms.map(formatPlatform).join(' and ');
+    return {
+      action: 'refuse',
+      why: 'platform',
+      reason: `${target} runs ${runs} only, not ${formatPlatform(asked)}`,
+    };
+  }
+  const wanted = asked === undefined ? capabilities.platforms : [asked];
   const image = chooseImage(shape.images, wanted);
   if (image === undefined) return refusePlatform(request, wanted);
   const copy = !takesRegistry(capabilities.registries, domain);

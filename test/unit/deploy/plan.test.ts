@@ -1,0 +1,166 @@
+import { expect } from 'chai';
+import type { DeployConfig } from '../../../src/config/deploy-config.js';
+import { makePlan, type PlanInputs } from '../../../src/deploy/plan.js';
+import type { Capabilities } from '../../../src/image/capabilities.js';
+import type { ImageShape } from '../../../src/image/shape.js';
+import type { FoundImage } from '../../../src/image/search.js';
+import { DeployerError } from '../../../src/lib/errors.js';
+import type { Platform } from '../../../src/oci/descriptor.js';
+import { digestOf } from '../../../src/oci/digest.js';
+import { MEDIA_TYPE } from '../../../src/oci/media-types.js';
+import { parseReference } from '../../../src/oci/reference.js';
+import { flyCapabilities } from '../../../src/targets/fly/capabilities.js';
+import type { ReleasePlan, ReleaseRequest, Target } from '../../../src/targets/target.js';
+
+const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
+const ARM64: Platform = { os: 'linux', architecture: 'arm64' };
+
+describe('The plan of a deploy', () => {
+  it('hands an index with its attestation over by its own digest to a target that takes indexes', () => {
+    const plan = planFor(flyCapabilities, buildxShape());
+    expect(plan.image).to.deep.equal({
+      requested: 'registry.example/app:v1',
+      deployed: `registry.example/app@${INDEX}`,
+      digest: INDEX,
+    });
+    expect(plan.steps[0]).to.include({ step: 'adapt', action: 'none' });
+  });
+
+  it("pins the platform's own manifest for a target that takes no index", () => {
+    const plan = planFor({ ...flyCapabilities, index: false, attestation: false }, buildxShape());
+    expect(plan.image.deployed).to.equal(`registry.example/app@${AMD64_IMAGE}`);
+    expect(plan.steps[0]).to.include({ step: 'adapt', action: 'pin' });
+    expect(plan.steps[0]?.summary).to.match(/linux\/amd64.*takes no index/);
+  });
+
+  it("pins the platform's own manifest for a target that takes indexes but no attestation", () => {
+    const plan = planFor({ ...flyCapabilities, attestation: false }, buildxShape());
+    expect(plan.image.digest).to.equal(AMD64_IMAGE);
+  });
+
+  it('pins the platform that the user asks for', () => {
+    const target = { ...flyCapabilities, platforms: [AMD64, ARM64] };
+    expect(planFor(target, multiShape(), { platform: ARM64 }).image.digest).to.equal(ARM64_IMAGE);
+  });
+
+  it('refuses to hand over a platform that the target does not run, whatever the image holds', () => {
+    const error = refusal(() => planFor(flyCapabilities, multiShape(), { platform: ARM64 }));
+    expect(error).to.include({ code: 'platform_not_found', exit: 5 });
+    expect(error.message).to.include('linux/amd64 only, not linux/arm64');
+  });
+
+  it('refuses an image for another platform, saying what is there and how to build the right one', () => {
+    const shape: ImageShape = { kind: 'manifest', images: [image(ARM64_IMAGE, ARM64)], attestations: [] };
+    const error = refusal(() => planFor(flyCapabilities, shape));
+    expect(error).to.include({ code: 'platform_not_found', exit: 5 });
+    expect(error.message).to.include('needs linux/amd64').and.include('linux/arm64');
+    expect(error.suggestions.join()).to.include('--platform linux/amd64');
+  });
+
+  it('refuses what holds no container image at all', () => {
+    const error = refusal(() => planFor(flyCapabilities, { kind: 'index', images: [], attestations: [] }));
+    expect(error).to.include({ code: 'image_incompatible', exit: 5 });
+  });
+
+  it("refuses an image in a registry that the target can't pull from", () => {
+    const error = refusal(() =>
+      planFor({ ...flyCapabilities, registries: ['*.elsewhere.example'] }, buildxShape()),
+    );
+    expect(error).to.include({ code: 'image_incompatible', exit: 5 });
+  });
+
+  it('announces every write of the release, and survives JSON', () => {
+    const plan = planFor(flyCapabilities, buildxShape());
+    expect(plan.writes).to.deep.equal([WRITE]);
+    expect(JSON.parse(JSON.stringify(plan))).to.deep.equal(plan);
+  });
+});
+
+const INDEX = digestOf('index');
+const AMD64_IMAGE = digestOf('amd64');
+const ARM64_IMAGE = digestOf('arm64');
+const WRITE = { method: 'POST', url: 'https://api.example/machines', summary: 'create a machine' };
+
+const config: DeployConfig = {
+  target: 'fly',
+  app: 'example',
+  env: {},
+  strategy: 'rolling',
+  waitTimeoutMs: 300_000,
+  sources: {},
+};
+
+function planFor(capabilities: Capabilities, shape: ImageShape, change: Partial<PlanInputs<undefined>> = {}) {
+  return makePlan(recordingTarget(capabilities), {
+    config,
+    requested: 'registry.example/app:v1',
+    found: foundIndex(),
+    shape,
+    state: undefined,
+    releaseId: 'release-1',
+    rollback: true,
+    detach: false,
+    lockWaitMs: 0,
+    ...change,
+  });
+}
+
+/** Plans what it is asked and can do nothing else: the plan is what is looked at here. */
+function recordingTarget(capabilities: Capabilities): Target<undefined> {
+  const unexpected = (): never => {
+    throw new Error('planning reads and writes nothing');
+  };
+  return {
+    name: 'example-target',
+    capabilities,
+    plan: ({ image: deployed, releaseId }: ReleaseRequest): ReleasePlan => ({
+      release: { id: releaseId, version: 12, previous: 11 },
+      image: deployed,
+      writes: [WRITE],
+      summary: 'rolling, 1 machine',
+    }),
+    inspect: unexpected,
+    release: unexpected,
+    status: unexpected,
+    releases: unexpected,
+  };
+}
+
+function foundIndex(): FoundImage {
+  return {
+    reference: parseReference('registry.example/app:v1'),
+    stored: {
+      digest: INDEX,
+      size: 5,
+      bytes: Buffer.from('index'),
+      content: { kind: 'index', mediaType: MEDIA_TYPE.ociIndex, manifests: [], annotations: {} },
+    },
+  };
+}
+
+function image(digest: typeof INDEX, platform: Platform) {
+  return { digest, platform, mediaType: MEDIA_TYPE.ociManifest, size: 500 };
+}
+
+function buildxShape(): ImageShape {
+  const attestation = { mediaType: MEDIA_TYPE.ociManifest, digest: digestOf('attestation'), size: 500 };
+  return {
+    kind: 'index',
+    images: [image(AMD64_IMAGE, AMD64)],
+    attestations: [{ descriptor: attestation, subject: AMD64_IMAGE }],
+  };
+}
+
+function multiShape(): ImageShape {
+  return { kind: 'index', images: [image(AMD64_IMAGE, AMD64), image(ARM64_IMAGE, ARM64)], attestations: [] };
+}
+
+function refusal(act: () => unknown): DeployerError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof DeployerError) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
