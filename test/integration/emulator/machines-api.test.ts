@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { digestOf } from '../../../src/oci/digest.js';
 import { ociImage, type FixtureManifest } from '../../support/image-fixtures.js';
 import type { EventAnswer, MachineAnswer } from '../../support/machines-client.js';
-import { findMachinesSpec } from '../../support/machines-spec.js';
 import { startTestEmulator, type TestEmulator } from '../../support/test-emulator.js';
 
 const M = '/apps/shop/machines';
@@ -107,7 +106,7 @@ describe("the emulator's Machines API", () => {
       const wrong = await test.client.call(`POST ${M}`, { body: { config: { image: 'a b' } } });
       expect([wrong.status, wrong.body['error']]).to.deep.equal([
         400,
-        'invalid_argument: config.image: "a b" is not an image reference: it holds white space',
+        'invalid_argument: config.image: "a b" is no image reference: it holds white space',
       ]);
       expect(await test.client.ok(`GET ${M}`)).to.deep.equal([]);
     });
@@ -153,9 +152,7 @@ describe("the emulator's Machines API", () => {
       await test.client.ok(`POST ${M}/${id}/restart?timeout=1s`);
       await test.machineThat(
         `${M}/${id}`,
-        ({ state, events }) =>
-          (state === 'started' && events[3]?.type === 'restart') ||
-          (events.some(({ type }) => type === 'restart') && state === 'started'),
+        ({ state, events }) => state === 'started' && events.some(({ type }) => type === 'restart'),
       );
       const events = await test.client.ok<EventAnswer[]>(`GET ${M}/${id}/events?limit=50`);
       expect(events.map(({ type, status, source }) => `${type} ${status} ${source}`).reverse()).to.deep.equal(
@@ -519,39 +516,40 @@ describe("the emulator's Machines API", () => {
     expect(headers['fly-request-id']).to.match(/^[0-9A-Z]{26}-emu$/);
   });
 
-  it("answers as the API's description says", async function () {
-    const { spec } = test.client;
-    if (spec === undefined) {
-      expect(findMachinesSpec()).to.equal(undefined);
-      this.test?.parent &&
-        (this.test.parent.pendingReason =
-          'the description of the Machines API is not here (FLY_MACHINES_SPEC)');
-      return this.skip();
-    }
-    // Every answer of every test above was compared with it; here, that they were enough of them.
-    const L = '/apps/{app_name}/machines/{machine_id}';
-    expect([...spec.seen]).to.include.members([
-      ...[
-        'GET /apps',
-        'POST /apps',
-        'GET /apps/{app_name}',
-        'DELETE /apps/{app_name}',
-        'GET /platform/regions',
-      ],
-      ...[
-        'GET /apps/{app_name}/machines',
-        'POST /apps/{app_name}/machines',
-        `GET ${L}`,
-        `POST ${L}`,
-        `DELETE ${L}`,
-      ],
-      ...['start', 'stop', 'suspend', 'restart', 'signal', 'cordon', 'uncordon'].map(
-        (name) => `POST ${L}/${name}`,
-      ),
-      ...['wait', 'events', 'versions', 'ps'].map((name) => `GET ${L}/${name}`),
-      ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/lease`),
-      ...['GET', 'PUT', 'PATCH'].map((method) => `${method} ${L}/metadata`),
-      ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/metadata/{key}`),
-    ]);
+  describe('every answer', () => {
+    it("is as the API's description says", function () {
+      const { spec } = test.client;
+      if (spec === undefined) {
+        const suite = this.test?.parent;
+        if (suite)
+          suite.pendingReason = 'the description of the Machines API is not here (FLY_MACHINES_SPEC)';
+        return this.skip();
+      }
+      // Each answer of the tests above was compared with it; here, that no operation was left out.
+      const L = '/apps/{app_name}/machines/{machine_id}';
+      expect([...spec.seen]).to.include.members([
+        ...[
+          'GET /apps',
+          'POST /apps',
+          'GET /apps/{app_name}',
+          'DELETE /apps/{app_name}',
+          'GET /platform/regions',
+        ],
+        ...[
+          'GET /apps/{app_name}/machines',
+          'POST /apps/{app_name}/machines',
+          `GET ${L}`,
+          `POST ${L}`,
+          `DELETE ${L}`,
+        ],
+        ...['start', 'stop', 'suspend', 'restart', 'signal', 'cordon', 'uncordon'].map(
+          (name) => `POST ${L}/${name}`,
+        ),
+        ...['wait', 'events', 'versions', 'ps'].map((name) => `GET ${L}/${name}`),
+        ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/lease`),
+        ...['GET', 'PUT', 'PATCH'].map((method) => `${method} ${L}/metadata`),
+        ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/metadata/{key}`),
+      ]);
+    });
   });
 });
