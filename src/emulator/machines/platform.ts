@@ -30,15 +30,16 @@ export class Platform {
 
   /**
    * Takes up the state of the last run, if there is one, and starts what was running then.
+   * @param makePorts is given the id that tells this emulator's containers from another's
    * @throws DeployerError `usage` for a state file that can't be read
    */
   static async open(
-    makePorts: (emulatorId: string) => PlatformPorts,
+    makePorts: (emulatorId: string) => Omit<PlatformPorts, 'stateFile'>,
     stateFile: StateFile,
   ): Promise<Platform> {
     const state = await stateFile.load();
     const emulatorId = state?.emulatorId ?? randomUUID();
-    const platform = new Platform(makePorts(emulatorId), emulatorId);
+    const platform = new Platform({ ...makePorts(emulatorId), stateFile }, emulatorId);
     await platform.ports.runtime.removeLeftovers();
     for (const record of state?.apps ?? []) platform.#apps.set(record.name, platform.#app(record));
     for (const app of platform.#apps.values()) await app.open();

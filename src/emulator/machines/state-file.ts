@@ -1,9 +1,9 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import type { MachineRecord } from './machine.js';
-import { MACHINE_STATES } from './machine.js';
+import { DurableFiles, ifThere } from '../registry/durable-files.js';
+import { MACHINE_STATES, type MachineRecord } from './machine.js';
 
 export interface AppRecord {
   readonly id: string;
@@ -13,7 +13,16 @@ export interface AppRecord {
   readonly created_at: string;
   /** The loopback port of its proxy: taken again at the next start where it is still free. */
   readonly proxyPort?: number;
+  readonly addresses?: readonly AddressRecord[];
   readonly machines: readonly MachineRecord[];
+}
+
+/** A public address that the app was given. Nothing listens there. */
+export interface AddressRecord {
+  readonly ip: string;
+  readonly region: string;
+  readonly shared: boolean;
+  readonly created_at: string;
 }
 
 export interface PlatformState {
@@ -39,13 +48,18 @@ const frame = v.looseObject({
 /** The platform's state on disk, in one JSON file that is replaced whole: a crash leaves the old one or the new. */
 export class StateFile {
   readonly #path: string;
+  readonly #files: DurableFiles;
   #next: PlatformState | undefined;
   #writing: Promise<void> | undefined;
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed hears of a write that failed */
-  constructor(path: string, failed: (error: unknown) => void) {
-    this.#path = path;
+  /**
+   * @param folder of its own; made when it is not there
+   * @param failed hears of a write that failed
+   */
+  constructor(folder: string, failed: (error: unknown) => void) {
+    this.#path = join(folder, 'state.json');
+    this.#files = new DurableFiles(folder);
     this.#failed = failed;
   }
 
@@ -54,13 +68,8 @@ export class StateFile {
    * @throws DeployerError `usage` for a file that is not the emulator's; it is left as it is
    */
   async load(): Promise<PlatformState | undefined> {
-    let text: string;
-    try {
-      text = await readFile(this.#path, 'utf8');
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
+    const text = await ifThere(readFile(this.#path, 'utf8'));
+    if (text === undefined) return undefined;
     try {
       return v.parse(frame, JSON.parse(text)) as unknown as PlatformState;
     } catch (error) {
@@ -88,10 +97,12 @@ export class StateFile {
 
   async #writeAll(): Promise<void> {
     try {
+      await mkdir(dirname(this.#path), { recursive: true });
       while (this.#next !== undefined) {
         const text = JSON.stringify(this.#next);
         this.#next = undefined;
-        await replaceFile(this.#path, text);
+        // Configurations hold environments, and those hold secrets.
+        await this.#files.write(this.#path, text, 0o600);
       }
     } catch (error) {
       this.#failed(error);
@@ -99,18 +110,4 @@ export class StateFile {
       this.#writing = undefined;
     }
   }
-}
-
-/** Writes a file for its owner alone, whole or not at all. */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.new`;
-  const file = await open(draft, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { isLoopbackHost, isLoopbackOrigin } from '../loopback.js';
+import { whyNotLocal } from '../loopback.js';
 import type { Exchange, Reply } from './exchange.js';
 import { errorBody, ProtocolError } from './protocol-error.js';
 
@@ -52,7 +52,8 @@ export class HttpServer {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         const message = `the registry can't listen on 127.0.0.1:${port}: ${error.message}`;
-        reject(new DeployerError('usage', message, { suggestions: ['choose another port, or 0 for any'] }));
+        const suggestions = ['choose another port, or 0 for any'];
+        reject(new DeployerError('usage', message, { suggestions, cause: error }));
       });
       this.#server.listen(port, '127.0.0.1', resolve);
     });
@@ -85,7 +86,8 @@ export class HttpServer {
 
   async #reply(request: IncomingMessage): Promise<Reply> {
     try {
-      requireLocal(request);
+      const refusal = whyNotLocal(request.headers);
+      if (refusal !== undefined) throw new ProtocolError('DENIED', refusal);
       return await this.#options.answer(exchangeOf(request));
     } catch (error) {
       if (error instanceof ProtocolError) return errorReply(error.status, error.body, error.headers);
@@ -93,16 +95,6 @@ export class HttpServer {
       this.#options.log(`${request.method} ${cleanLine(request.url ?? '')}: ${cleanLine(messageOf(error))}`);
       return errorReply(500, errorBody('UNKNOWN', 'unknown error', [cleanLine(messageOf(error))]));
     }
-  }
-}
-
-/** Keeps web pages out: they can make a browser on this machine send requests here, but not forge these headers. */
-function requireLocal({ headers }: IncomingMessage): void {
-  if (!isLoopbackHost(headers.host)) {
-    throw new ProtocolError('DENIED', 'the Host header must name this machine: localhost or 127.0.0.1');
-  }
-  if (!isLoopbackOrigin(headers.origin)) {
-    throw new ProtocolError('DENIED', 'requests of web pages from elsewhere are refused');
   }
 }
 

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isLoopbackHost } from '../../loopback.js';
 import { ApiError } from '../api-error.js';
 
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 const BODY_LIMIT = 1024 * 1024;
 
 /**
@@ -11,7 +11,7 @@ const BODY_LIMIT = 1024 * 1024;
  * @throws ApiError 403
  */
 export function requireLoopbackHost(request: IncomingMessage): void {
-  if (!LOOPBACK_HOST.test(request.headers.host ?? '')) {
+  if (!isLoopbackHost(request.headers.host)) {
     throw new ApiError('permission_denied', 'the Host header must name a loopback address');
   }
 }
@@ -34,7 +34,8 @@ export function requireToken(request: IncomingMessage, token: string): void {
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  // Whoever stops half-way must still be able to answer: the connection is not to be destroyed.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
     if (size > BODY_LIMIT) throw new ApiError('too_large', `the body is larger than ${BODY_LIMIT} bytes`);
     chunks.push(chunk as Buffer);
