@@ -5,8 +5,9 @@ import type { CheckStatus, ExitEvent, Machine, MachineConfig, MachineEvent } fro
 
 /** The moment from which a machine is watched: what was there before says nothing about the new version. */
 export interface RunMark {
-  /** The machine's version that is to run. */
+  /** The machine's version that is to run, and the one that it replaced. */
   readonly version: string | undefined;
+  readonly replaced: string | undefined;
   /** The API's own time of the update; milliseconds, NaN if it gave none. */
   readonly updatedAt: number;
   readonly seenEvents: ReadonlySet<string>;
@@ -16,6 +17,7 @@ export interface RunMark {
 export function markRun(before: Machine | undefined, after: Machine): RunMark {
   return {
     version: after.instance_id ?? undefined,
+    replaced: before?.instance_id ?? undefined,
     updatedAt: Date.parse(after.updated_at ?? ''),
     seenEvents: new Set((before?.events ?? []).map(eventKey)),
   };
@@ -30,6 +32,8 @@ const STOPPED: ReadonlySet<string> = new Set(['stopped', 'suspended']);
 /** Why the machine's new version will not become healthy any more; undefined while it still may. */
 export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   if (GONE.has(machine.state)) return 'was destroyed by someone else';
+  if (!isCurrent(machine, mark) && machine.instance_id !== mark.replaced)
+    return 'was changed by someone else meanwhile';
   const exits = exitsSince(machine, mark);
   const last = exits[0];
   const code = last?.exit_code ?? 'unknown';

@@ -122,7 +122,7 @@ export class Rollout {
         { api, clock, signal },
         before,
         { config: change.config, skipLaunch: change.mode === 'sleep' },
-        () => this.#leases.nonce(change.id),
+        this.#leases.nonce(change.id),
       );
       return { touched, written };
     } catch (error) {
@@ -229,7 +229,7 @@ export class Rollout {
       clock,
       leases: this.#leases,
       report: this.#context.report,
-      version: release.version,
+      release,
       width,
       timeoutMs: request.config.waitTimeoutMs,
     });
