@@ -43,9 +43,14 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   if (last !== undefined && (last.restarting === false || STOPPED.has(machine.state)))
     return `exited with code ${code}`;
   if (DEAD.has(machine.state)) return `could not be started (state ${cleanLine(machine.state, 20)})`;
-  if (STOPPED.has(machine.state) && eventsSince(machine, mark).some((event) => event.type === 'start'))
-    return `was stopped by someone else, or by autostop, before it was known to be healthy`;
+  if (STOPPED.has(machine.state) && eventsSince(machine, mark).some(isStart))
+    return 'was stopped by someone else, or by autostop, before it was known to be healthy';
   return undefined;
+}
+
+/** Not `starting`, which an order to start leaves too. */
+function isStart({ type, status }: MachineEvent): boolean {
+  return type === 'start' && status === 'started';
 }
 
 export function isStarted(machine: Machine, mark: RunMark): boolean {
