@@ -283,7 +283,7 @@ describe('A reference', () => {
           const reference: Reference = parseReference(text);
           expect(parseReference(formatReference(reference))).to.deep.equal(reference);
         }),
-        { numRuns: 500 },
+        { numRuns: 200 },
       );
     });
 
@@ -304,7 +304,7 @@ describe('A reference', () => {
             expect(error.code).to.equal('reference_invalid');
           }
         }),
-        { numRuns: 1000 },
+        { numRuns: 500 },
       );
     });
   });
