@@ -8,7 +8,7 @@ import { parseReference } from '../oci/reference.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import type { EventSink } from './events.js';
 import { execute, type Executed } from './execute.js';
-import { makePlan, type Plan } from './plan.js';
+import { makePlan, planDocument, type PlanDocument } from './plan.js';
 import { describeFound, Searching } from './searching.js';
 import { Steps } from './steps.js';
 
@@ -36,7 +36,7 @@ export interface DeployPorts<State, R extends ReleasePlan> {
   readonly signal: AbortSignal;
 }
 
-export type Deployed = Executed | { readonly plan: Plan };
+export type Deployed = Executed | { readonly plan: PlanDocument };
 
 /**
  * The whole way: verify, search, plan, execute. The search starts while the target is still being read; both only
@@ -61,8 +61,9 @@ export async function deploy<State, R extends ReleasePlan>(
       },
     );
     const plan = makePlan(ports.target, { ...request, requested: request.image, found, shape, state });
-    steps.emit({ type: 'plan', plan });
-    if (request.dryRun) return { plan };
+    const shown = planDocument(plan);
+    steps.emit({ type: 'plan', plan: shown });
+    if (request.dryRun) return { plan: shown };
     const executed = await execute(ports.target, plan, steps, ports.signal);
     steps.emit({
       type: 'done',

@@ -52,7 +52,8 @@ export class HttpServer {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         const message = `the registry can't listen on 127.0.0.1:${port}: ${error.message}`;
-        reject(new DeployerError('usage', message, { suggestions: ['choose another port, or 0 for any'] }));
+        const suggestions = ['choose another port, or 0 for any'];
+        reject(new DeployerError('usage', message, { suggestions, cause: error }));
       });
       this.#server.listen(port, '127.0.0.1', resolve);
     });
