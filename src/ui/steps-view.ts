@@ -47,7 +47,9 @@ export class StepsView implements DeployView {
   }
 
   readonly show: EventSink = (event) => {
-    this.#enqueue(() => this.#draw(event));
+    // Before it is drawn: a secret that is wrapped over two lines would not be known any more.
+    const clean = this.#io.redactor.redactDocument(event);
+    this.#enqueue(() => this.#draw(clean));
   };
 
   interject(line: string): void {
@@ -174,8 +176,8 @@ async function drawList(io: Io, title: string, work: (task: Task) => void | Prom
 }
 
 /** All of a stream that listr2 uses to draw. */
-function standIn({ stderr, redactor }: Io): NodeJS.WriteStream {
-  const write = (text: string) => stderr.write(redactor.redact(text));
+function standIn({ stderr }: Io): NodeJS.WriteStream {
+  const write = (text: string) => stderr.write(text);
   return { write, columns: stderr.columns, isTTY: true } as unknown as NodeJS.WriteStream;
 }
 
