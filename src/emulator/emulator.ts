@@ -6,7 +6,7 @@ import { DeployerError, messageOf } from '../lib/errors.js';
 import { imageLookup } from './image-lookup.js';
 import { MachinesServer } from './machines/api/server.js';
 import { Faults, type Fault } from './machines/faults.js';
-import { Platform } from './machines/platform.js';
+import { Platform, type PlatformPorts } from './machines/platform.js';
 import { StateFile } from './machines/state-file.js';
 import { DurableFiles, hasCode, ifThere } from './registry/durable-files.js';
 import { startRegistry } from './registry/server.js';
@@ -75,13 +75,14 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
     const stateFile = new StateFile(join(dataDir, 'machines'), (error) =>
       log(`the machines' state was not written: ${messageOf(error)}`),
     );
-    const platform = await Platform.open(stateFile, (emulatorId) => ({
+    const makePorts = (emulatorId: string): Omit<PlatformPorts, 'stateFile'> => ({
       runtime: makeRuntime(emulatorId),
       clock,
       faults: new Faults(options.faults),
       log,
       lookUpImage: imageLookup(registry.port),
-    }));
+    });
+    const platform = await Platform.open(makePorts, stateFile);
     opened.push(() => platform.close());
     const server = new MachinesServer(platform, { token, rateLimits: options.rateLimits ?? true });
     const apiPort = await server

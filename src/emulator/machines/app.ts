@@ -1,9 +1,9 @@
-import { FrontProxy } from './front-proxy.js';
-import { newMachineId, newMachineName, newPrivateIp, newUlid } from './ids.js';
 import { ApiError } from './api-error.js';
+import { FrontProxy } from './front-proxy.js';
+import { newMachineId, newMachineName, newPrivateIp, newPublicIp, newUlid } from './ids.js';
 import type { MachineRequest } from './machine-config.js';
 import { recovered, withEvent, type ImageRef, type MachineRecord } from './machine.js';
-import type { AppRecord } from './state-file.js';
+import type { AddressRecord, AppRecord } from './state-file.js';
 import { Supervisor, type SupervisorPorts } from './supervisor.js';
 
 /** Destroyed machines that are still shown when they are asked for. */
@@ -15,16 +15,18 @@ export const HOME_REGION = 'ams';
 /** An app: its machines, and the proxy in front of them. */
 export class App {
   readonly #ports: SupervisorPorts;
-  readonly #record: Omit<AppRecord, 'machines' | 'proxyPort'>;
+  readonly #record: Omit<AppRecord, 'addresses' | 'machines' | 'proxyPort'>;
   readonly #supervisors = new Map<string, Supervisor>();
+  #addresses: readonly AddressRecord[];
   #proxyPort: number | undefined;
   #proxy: FrontProxy | undefined;
 
   constructor(record: AppRecord, ports: SupervisorPorts) {
-    const { machines, proxyPort, ...rest } = record;
+    const { machines, proxyPort, addresses = [], ...rest } = record;
     this.#ports = ports;
     this.#record = rest;
     this.#proxyPort = proxyPort;
+    this.#addresses = addresses;
     for (const machine of [...machines].reverse()) this.#supervise(recovered(machine));
   }
 
@@ -88,9 +90,35 @@ export class App {
     return supervisor;
   }
 
+  get addresses(): readonly AddressRecord[] {
+    return this.#addresses;
+  }
+
+  /** Gives the app a public address, for clients that see to it that it has one; the app answers on loopback alone. */
+  assignAddress(type: 'v4' | 'shared_v4' | 'v6'): AddressRecord {
+    const address = {
+      ip: newPublicIp(type === 'v6' ? 6 : 4),
+      region: 'global',
+      shared: type === 'shared_v4',
+      created_at: new Date(this.#ports.clock.now()).toISOString(),
+    };
+    this.#addresses = [...this.#addresses, address];
+    this.#ports.changed();
+    return address;
+  }
+
+  /** @throws ApiError 404 */
+  releaseAddress(ip: string): void {
+    const left = this.#addresses.filter((each) => each.ip !== ip);
+    if (left.length === this.#addresses.length) throw new ApiError('not_found', 'address not found');
+    this.#addresses = left;
+    this.#ports.changed();
+  }
+
   toRecord(): AppRecord {
     return {
       ...this.#record,
+      addresses: this.#addresses,
       ...(this.#proxyPort === undefined ? {} : { proxyPort: this.#proxyPort }),
       machines: this.machines().map(({ machine }) => machine),
     };

@@ -33,6 +33,13 @@ export function newPrivateIp(): string {
   return `fdaa:0:${word()}:a7b:${word()}:${word()}:${word()}:2`;
 }
 
+/** An address that no host has: of the ranges set aside for documentation (RFC 5737, RFC 3849). */
+export function newPublicIp(family: 4 | 6): string {
+  if (family === 4) return `203.0.113.${randomInt(1, 255)}`;
+  const words = randomBytes(8).toString('hex').match(/.{4}/g) ?? [];
+  return `2001:db8::${words.map((word) => word.replace(/^0+(?=.)/, '')).join(':')}`;
+}
+
 const ADJECTIVES = [
   'autumn',
   'bold',

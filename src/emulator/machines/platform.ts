@@ -30,12 +30,12 @@ export class Platform {
 
   /**
    * Takes up the state of the last run, if there is one, and starts what was running then.
-   * @param makePorts is given what tells this emulator's containers from another's
+   * @param makePorts is given the id that tells this emulator's containers from another's
    * @throws DeployerError `usage` for a state file that can't be read
    */
   static async open(
-    stateFile: StateFile,
     makePorts: (emulatorId: string) => Omit<PlatformPorts, 'stateFile'>,
+    stateFile: StateFile,
   ): Promise<Platform> {
     const state = await stateFile.load();
     const emulatorId = state?.emulatorId ?? randomUUID();

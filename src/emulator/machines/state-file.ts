@@ -13,7 +13,16 @@ export interface AppRecord {
   readonly created_at: string;
   /** The loopback port of its proxy: taken again at the next start where it is still free. */
   readonly proxyPort?: number;
+  readonly addresses?: readonly AddressRecord[];
   readonly machines: readonly MachineRecord[];
+}
+
+/** A public address that the app was given. Nothing listens there. */
+export interface AddressRecord {
+  readonly ip: string;
+  readonly region: string;
+  readonly shared: boolean;
+  readonly created_at: string;
 }
 
 export interface PlatformState {

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { ApiError } from '../api-error.js';
-import { HOME_REGION } from '../app.js';
+import { HOME_REGION, type App } from '../app.js';
 import { readBody } from '../machine-config.js';
 import type { Platform } from '../platform.js';
-import { route, type Route } from './route.js';
+import { route, type Call, type Route } from './route.js';
 
 const appName = v.pipe(
   v.string(),
@@ -16,6 +16,8 @@ const createAppRequest = v.looseObject({
   org_slug: v.optional(v.pipe(v.string(), v.maxLength(100)), 'personal'),
   network: v.optional(v.pipe(v.string(), v.maxLength(100)), 'default'),
 });
+
+const addressRequest = v.looseObject({ type: v.picklist(['v4', 'shared_v4', 'v6']) });
 
 // Some of Fly's regions: a configuration that names one is taken, wherever the emulator runs.
 const REGIONS: readonly (readonly [code: string, name: string])[] = [
@@ -37,27 +39,37 @@ const REGIONS: readonly (readonly [code: string, name: string])[] = [
 
 /** Apps, and the platform's regions. */
 export function appRoutes(platform: Platform): readonly Route[] {
+  const app = ({ params }: Call): App => platform.app(params['app'] ?? '');
   return [
     route('GET /v1/apps', ({ query }) => {
       const organization = query.get('org_slug');
       if (organization === null) throw new ApiError('invalid_argument', 'org_slug: must be given');
-      const apps = platform.apps(organization).map((app) => app.toView());
+      const apps = platform.apps(organization).map((each) => each.toView());
       return { status: 200, body: { total_apps: apps.length, apps } };
     }),
     route('POST /v1/apps', async ({ body }) => {
       const request = readBody(createAppRequest, body);
       const name = request.name ?? request.app_name;
       if (name === undefined) throw new ApiError('invalid_argument', 'name: must be given');
-      const app = await platform.createApp(name, request.org_slug, request.network);
-      return { status: 201, body: app.toView() };
+      const created = await platform.createApp(name, request.org_slug, request.network);
+      return { status: 201, body: created.toView() };
     }),
-    route('GET /v1/apps/:app', ({ params }) => ({
-      status: 200,
-      body: platform.app(params['app'] ?? '').toView(),
-    })),
+    route('GET /v1/apps/:app', (call) => ({ status: 200, body: app(call).toView() })),
     route('DELETE /v1/apps/:app', async ({ params }) => {
       await platform.deleteApp(params['app'] ?? '');
       return { status: 202 };
+    }),
+    route('GET /v1/apps/:app/ip_assignments', (call) => ({
+      status: 200,
+      body: { ips: app(call).addresses },
+    })),
+    route('POST /v1/apps/:app/ip_assignments', (call) => {
+      const { type } = readBody(addressRequest, call.body);
+      return { status: 200, body: app(call).assignAddress(type) };
+    }),
+    route('DELETE /v1/apps/:app/ip_assignments/:ip', (call) => {
+      app(call).releaseAddress(call.params['ip'] ?? '');
+      return { status: 204 };
     }),
     route('GET /v1/platform/regions', () => ({
       status: 200,

@@ -34,7 +34,6 @@ export function unimplementedRoutes(): readonly Route[] {
   return [
     '/v1/apps/:app/certificates',
     '/v1/apps/:app/deploy_token',
-    '/v1/apps/:app/ip_assignments',
     '/v1/apps/:app/secretkeys',
     '/v1/apps/:app/secrets',
     '/v1/apps/:app/volumes',
