@@ -40,8 +40,8 @@ function smoke() {
   expectRun([deployer, '--version'], { stdout: /^@deployer\/cli\/\d+\.\d+\.\d+ / });
   expectRun([deployer, '--help'], { stdout: /USAGE\s+\$ deployer \[COMMAND\]/ });
   expectRun([deployer, 'deploy', '--help'], { stdout: /--image/ });
-  expectRun([deployer, 'image', 'inspect', 'NOT/a:ref'], { status: 2, stderr: /NOT\/a:ref/ });
-  expectRun([deployer, 'image', 'inspect', 'NOT/a:ref', '--json'], {
+  expectRun([deployer, 'image', 'inspect', 'team/UPPER:v1'], { status: 2, stderr: /team\/UPPER:v1/ });
+  expectRun([deployer, 'image', 'inspect', 'team/UPPER:v1', '--json'], {
     status: 2,
     stdout: /"reference_invalid"/,
   });
@@ -49,7 +49,7 @@ function smoke() {
 
   const host = [process.execPath, join(folder, 'run.js')];
   expectRun([...host, 'deploy', '--help'], { stdout: /\$ host deploy[\s\S]*--image/ });
-  expectRun([...host, 'image', 'inspect', 'NOT/a:ref'], { status: 2, stderr: /NOT\/a:ref/ });
+  expectRun([...host, 'image', 'inspect', 'team/UPPER:v1'], { status: 2, stderr: /team\/UPPER:v1/ });
 
   const modules = "import('@deployer/cli/oci').then(({ parseReference: p }) => console.log(p('a:b').path))";
   expectRun([process.execPath, '-e', modules], { stdout: /^library\/a\n$/ });
