@@ -32,12 +32,12 @@ describe("The data folder of the emulator's registry", () => {
     it('holds no corrupt content, and all that was answered for', async function () {
       this.timeout(90_000);
       const promised = new Map<string, string>();
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < 8; round++) {
         registry = await startEmulatorRegistryProcess(dataDir);
         const pushes = Array.from({ length: 6 }, (_, at) =>
           pushUntilItEnds(registry?.url ?? '', at, promised),
         );
-        await delay(60 + round * 90);
+        await delay(120 + round * 35);
         await registry.kill();
         await Promise.all(pushes);
         await expectSound(dataDir);
@@ -166,7 +166,15 @@ async function pushUntilItEnds(url: string, at: number, promised: Map<string, st
       const bytes = randomBytes(40_000);
       const digest = await putBlob({ url }, repository, bytes);
       const config = { mediaType: ociEmpty, digest, size: bytes.length };
-      const body = JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config, layers: [] });
+      // Long enough to be caught half-written.
+      const annotations = { padding: 'x'.repeat(300_000) };
+      const body = JSON.stringify({
+        schemaVersion: 2,
+        mediaType: ociManifest,
+        config,
+        layers: [],
+        annotations,
+      });
       const path = `/v2/${repository}/manifests/t${digest.slice(7, 19)}`;
       const asked = { body, headers: { 'content-type': ociManifest } };
       const { status } = await ask({ url }, 'PUT', path, asked);
