@@ -8,13 +8,14 @@ import { makeTempFolder, TEMP_PREFIX } from './temp-folder.js';
 const run = promisify(execFile);
 
 /** Where another registry client runs, with a folder and a home of its own. */
-export interface PeerPlace extends AsyncDisposable {
+export interface PeerPlace {
   /** The folder, as the programs see it. */
   readonly folder: string;
   /** The same, as this process sees it. */
   readonly path: string;
   /** Runs a program in the folder; gives what it wrote to stdout. Throws with its stderr when it fails. */
   run(program: string, ...args: readonly string[]): Promise<string>;
+  remove(): Promise<void>;
 }
 
 /** The programs of this machine. */
@@ -24,7 +25,7 @@ export async function machinePeers(): Promise<PeerPlace> {
     folder: folder.path,
     path: folder.path,
     run: (program, ...args) => output(findProgram(program) ?? program, args, folder.path, folder.path),
-    [Symbol.asyncDispose]: () => folder.remove(),
+    remove: folder.remove,
   };
 }
 
@@ -36,7 +37,7 @@ export async function modernPeers(): Promise<PeerPlace> {
     folder,
     path,
     run: (program, ...args) => output('chroot', [MODERN_ROOT, program, ...args], '/', folder),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    remove: () => rm(path, { recursive: true, force: true }),
   };
 }
 

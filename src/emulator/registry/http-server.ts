@@ -66,7 +66,8 @@ export class HttpServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const grace = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
-    await Promise.allSettled(this.#underWay);
+    // Connections that are kept for reuse may bring new ones meanwhile.
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     clearTimeout(grace);
     this.#server.closeAllConnections();
     await closed;

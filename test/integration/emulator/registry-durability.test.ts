@@ -140,10 +140,36 @@ describe("The data folder of the emulator's registry", () => {
       const refusal = await refusalOf(startEmulatorRegistry({ dataDir }));
       expect([refusal.code, refusal.message]).to.deep.equal([
         'usage',
-        `data folder ${dataDir} is not empty and not a registry's data folder`,
+        `data folder ${dataDir} is not empty, and not a registry's`,
       ]);
       expect(await readFile(file, 'utf8')).to.equal('precious');
       expect(await readdir(dataDir)).to.deep.equal(['blobs']);
+    });
+
+    it('or of a version to come is refused', async () => {
+      await (await startEmulatorRegistry({ dataDir })).stop();
+      await writeFile(join(dataDir, 'format'), '2\n');
+      expect((await refusalOf(startEmulatorRegistry({ dataDir }))).message).to.match(/another version/);
+    });
+
+    it('only in some files that a desktop leaves does not matter', async () => {
+      const first = await startEmulatorRegistry({ dataDir });
+      const digest = await putBlob(first, 'app', 'kept');
+      await first.stop();
+      for (const folder of [
+        '.',
+        'blobs',
+        'blobs/sha256',
+        'repositories',
+        'repositories/app',
+        'repositories/app/_blobs',
+        'uploads',
+      ]) {
+        await writeFile(join(dataDir, folder, '.DS_Store'), '');
+      }
+      await using second = await startEmulatorRegistry({ dataDir });
+      expect((await ask(second, 'HEAD', `/v2/app/blobs/${digest}`)).status).to.equal(200);
+      expect((await ask(second, 'GET', '/v2/_catalog')).json()).to.deep.equal({ repositories: ['app'] });
     });
   });
 });

@@ -23,12 +23,14 @@ describe("Clients of the emulator's registry", () => {
   describe('docker (Debian)', () => {
     requires('docker-engine', 'busybox');
     let engine: DockerEngine;
+    const started: DockerEngine[] = [];
     before(async function () {
       this.timeout(60_000);
       engine = await startDockerEngine();
+      started.push(engine);
       await importBusybox(engine.docker, 'busybox:test');
     });
-    after(() => engine?.stop());
+    after(() => Promise.all(started.map((part) => part.stop())));
 
     async function follow(stream: NodeJS.ReadableStream): Promise<readonly PushProgress[]> {
       return new Promise((resolve, reject) => {
@@ -101,10 +103,12 @@ describe("Clients of the emulator's registry", () => {
   describe('skopeo (Debian)', () => {
     requires('skopeo');
     let peers: PeerPlace;
+    const places: PeerPlace[] = [];
     before(async () => {
       peers = await machinePeers();
+      places.push(peers);
     });
-    after(() => peers?.[Symbol.asyncDispose]());
+    after(() => Promise.all(places.map((place) => place.remove())));
 
     for (const [kind, make] of [
       ['an OCI image', ociImage],

@@ -22,10 +22,13 @@ describe("Today's clients of the emulator's registry", function () {
   requires('modern-root');
   let registry: EmulatorRegistry;
   let peers: PeerPlace;
+  const endings: (() => Promise<void>)[] = [];
   let images: Readonly<Record<'oci' | 'buildx' | 'multi', FixtureManifest>>;
   before(async () => {
     registry = await startEmulatorRegistry();
+    endings.push(registry.stop);
     peers = await modernPeers();
+    endings.push(peers.remove);
     images = {
       oci: await ociImage(),
       buildx: await buildxIndex({ attestation: 'artifact' }),
@@ -36,8 +39,7 @@ describe("Today's clients of the emulator's registry", function () {
     }
   });
   after(async () => {
-    await registry?.stop();
-    await peers?.[Symbol.asyncDispose]();
+    for (const end of endings) await end();
   });
 
   const tags = ['oci', 'buildx', 'multi'] as const;
