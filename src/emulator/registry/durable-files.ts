@@ -13,11 +13,11 @@ export class DurableFiles {
     this.#tempDir = tempDir;
   }
 
-  /** Puts a small file in place, over one that may be there. */
-  async write(path: string, content: string | Uint8Array): Promise<void> {
+  /** Puts a small file in place, over one that may be there. `mode`: who may read it. */
+  async write(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
     const temp = join(this.#tempDir, randomUUID());
     try {
-      const file = await open(temp, 'wx');
+      const file = await open(temp, 'wx', mode);
       try {
         await file.writeFile(content);
         await file.sync();

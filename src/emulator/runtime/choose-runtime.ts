@@ -1,0 +1,29 @@
+import { connectEngine, engineAddress, formatEngineAddress } from '../../engine/connect.js';
+import { DeployerError } from '../../lib/errors.js';
+import { DockerRuntime } from './docker.js';
+import { noRuntime } from './none.js';
+import type { Runtime } from './runtime.js';
+
+export const RUNTIME_CHOICES = ['auto', 'docker', 'none'] as const;
+export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
+
+/**
+ * `auto`: Docker if an engine answers, else none, with the reason in its description.
+ * @returns makes the runtime for an emulator of this id
+ * @throws DeployerError `engine_unavailable` for `docker` when no engine answers; `usage` for a bad DOCKER_HOST
+ */
+export async function chooseRuntime(
+  choice: RuntimeChoice,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<(emulatorId: string) => Runtime> {
+  if (choice === 'none') return () => noRuntime('machines are simulated, as asked for');
+  const address = engineAddress(env);
+  try {
+    const engine = await connectEngine(address);
+    return (emulatorId) =>
+      new DockerRuntime(engine, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
+  } catch (error) {
+    if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
+    return () => noRuntime(`machines are simulated: ${error.message}`);
+  }
+}

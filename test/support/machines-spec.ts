@@ -1,0 +1,130 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Ajv, type ErrorObject } from 'ajv';
+
+/** The API's description lies beside the checkout, or where FLY_MACHINES_SPEC says; it is not part of the project. */
+const CANDIDATES = [
+  process.env['FLY_MACHINES_SPEC'],
+  fileURLToPath(new URL('../../../shared/specs/fly-machines.openapi.json', import.meta.url)),
+].filter((path) => path !== undefined);
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly allOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema | boolean;
+}
+
+interface Response {
+  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
+}
+
+interface Description {
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, Response>> }>>>
+  >;
+}
+
+/**
+ * What answers hold beyond the description: fields of Fly's own client library that it leaves out, and the
+ * emulator's own, which begin with `deployer_`.
+ */
+const BEYOND = new Set(['/version', '/cordoned']);
+
+/** The file with the API's description; undefined when there is none here. */
+export function findMachinesSpec(): string | undefined {
+  return CANDIDATES.find((path) => existsSync(path));
+}
+
+/** Compares answers with the description: status, types, and that nothing is in them that it does not know. */
+export class MachinesSpec {
+  readonly #description: Description;
+  readonly #ajv = new Ajv({ strict: false, allErrors: true });
+  /** `GET /apps/{app_name}` for every operation that an answer was compared for. */
+  readonly seen = new Set<string>();
+
+  constructor(file: string) {
+    this.#description = JSON.parse(readFileSync(file, 'utf8')) as Description;
+    this.#ajv.addSchema(this.#description, 'fly');
+  }
+
+  /** What in this answer is not as described; empty when all is. */
+  problems(method: string, path: string, status: number, body: unknown): readonly string[] {
+    const template = this.#template(path);
+    if (template === undefined) return status === 404 ? [] : [`${path} is not described`];
+    const operation = this.#description.paths[template]?.[method.toLowerCase()];
+    if (operation === undefined) return status === 405 ? [] : [`${method} ${template} is not described`];
+    this.seen.add(`${method} ${template}`);
+    const described = operation.responses[String(status)];
+    if (described === undefined && status < 400)
+      return [`${method} ${template}: status ${status} is not described`];
+    const schema = described === undefined ? ERROR : described.content?.['application/json']?.schema;
+    if (schema === undefined) return [];
+    const data = asDescribed(body);
+    return [...this.#invalid(schema, data), ...this.#unknown(schema, data, '')];
+  }
+
+  #template(path: string): string | undefined {
+    const parts = path.split('/');
+    const fits = (template: string): boolean => {
+      const pattern = template.split('/');
+      return (
+        pattern.length === parts.length &&
+        pattern.every((part, at) => part.startsWith('{') || part === parts[at])
+      );
+    };
+    return Object.keys(this.#description.paths).find(fits);
+  }
+
+  #invalid(schema: Schema, data: unknown): readonly string[] {
+    const validate = this.#ajv.compile(absoluteRefs(schema));
+    if (validate(data)) return [];
+    return (validate.errors ?? []).map(
+      ({ instancePath, message }: ErrorObject) => `${instancePath}: ${message}`,
+    );
+  }
+
+  // The description requires nothing and forbids nothing: without this a wrong field's name would pass.
+  #unknown(schema: Schema, data: unknown, at: string): readonly string[] {
+    const flat = this.#flat(schema);
+    if (Array.isArray(data)) return data.flatMap((each) => this.#unknown(flat.items ?? {}, each, at));
+    if (typeof data !== 'object' || data === null || flat.properties === undefined) return [];
+    return Object.entries(data).flatMap(([key, value]) => {
+      const property = flat.properties?.[key];
+      if (property !== undefined) return this.#unknown(property, value, `${at}/${key}`);
+      const known = BEYOND.has(`/${key}`) || key.startsWith('deployer_');
+      return known ? [] : [`${at}/${key}: is not described`];
+    });
+  }
+
+  #flat(schema: Schema): Schema {
+    if (schema.$ref !== undefined) {
+      const found = this.#ajv.getSchema(`fly${schema.$ref}`)?.schema;
+      return this.#flat(found as Schema);
+    }
+    if (schema.allOf === undefined) return schema;
+    return Object.assign({}, schema, ...schema.allOf.map((each) => this.#flat(each))) as Schema;
+  }
+}
+
+const ERROR: Schema = { $ref: '#/components/schemas/ErrorResponse' };
+
+function absoluteRefs(schema: Schema): Schema {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"fly#/')) as Schema;
+}
+
+/**
+ * What the wire has and the description does not: leases and refusals for their sake are wrapped, and a name that is
+ * taken has a status of its own.
+ */
+function asDescribed(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || !('status' in body)) return body;
+  if (body.status === 'success' && 'data' in body) return body.data;
+  const { status, ...rest } = body as Readonly<Record<string, unknown>>;
+  if (status === 'name_taken') return rest;
+  if (status !== 'error') return body;
+  const { code: _code, message: _message, ...error } = rest;
+  return error;
+}
