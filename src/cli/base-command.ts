@@ -3,7 +3,8 @@ import type { Config } from '@oclif/core/config';
 import { ExitError } from '@oclif/core/errors';
 import { boolean } from '@oclif/core/flags';
 import { DeployerError } from '../lib/errors.js';
-import { createIo, type Io } from '../ui/io.js';
+import type { DeployView } from '../ui/deploy-view.js';
+import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
 import { Interruption } from './interruption.js';
 
@@ -26,8 +27,8 @@ export abstract class BaseCommand extends Command {
   protected readonly io: Io;
   /** What the first Ctrl-C will set going, as a person is told. */
   protected undoing = 'stopping';
-  /** Set when a view has drawn the failing step's line: the error's text then goes under it. */
-  protected errorUnderStep = false;
+  /** The view that draws on the terminal, if any: messages go through it, and an error under its last line. */
+  protected view: Pick<DeployView, 'interject' | 'endsWithFailure'> | undefined;
   #interruption: Interruption | undefined;
 
   constructor(argv: string[], config: Config) {
@@ -45,7 +46,7 @@ export abstract class BaseCommand extends Command {
   protected get signal(): AbortSignal {
     this.#interruption ??= new Interruption(
       process,
-      () => this.io.stderr.write(`Interrupted: ${this.undoing}; press Ctrl-C again to stop at once\n`),
+      () => this.#tell(`Interrupted: ${this.undoing}; press Ctrl-C again to stop at once`),
       () => this.#stopAtOnce(),
     );
     return this.#interruption.signal;
@@ -53,12 +54,12 @@ export abstract class BaseCommand extends Command {
 
   /** A result, to stdout. Under `--json` the document says it instead. */
   protected out(line: string): void {
-    if (!this.io.json) this.io.stdout.write(`${line}\n`);
+    if (!this.io.json) this.io.stdout.write(forRunner(this.io, `${line}\n`));
   }
 
   /** A message, to stderr. */
   protected note(line: string): void {
-    if (!this.io.quiet) this.io.stderr.write(`${this.io.redactor.redact(line)}\n`);
+    if (!this.io.quiet) this.#tell(line);
   }
 
   protected override logJson(document: unknown): void {
@@ -79,13 +80,18 @@ export abstract class BaseCommand extends Command {
     this.#interruption?.dispose();
   }
 
+  #tell(line: string): void {
+    if (this.view === undefined) say(this.io, `${line}\n`);
+    else this.view.interject(line);
+  }
+
   #stopAtOnce(): never {
     present(new DeployerError('interrupted', 'stopped at once; what was under way was not undone'), this.io);
     process.exit(130);
   }
 
   #end(error: DeployerError): never {
-    present(error, this.io, this.errorUnderStep);
+    present(error, this.io, this.view?.endsWithFailure);
     process.exitCode = error.exit;
     // All is said. A host of this plugin may bring its own copy of oclif, to which ours is just some error:
     // `skipOclifErrorHandling` keeps that one from printing it again.

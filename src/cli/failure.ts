@@ -1,7 +1,7 @@
 import { CLIError } from '@oclif/core/errors';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import { backgroundOf, renderError } from '../ui/error-view.js';
-import type { Io } from '../ui/io.js';
+import { say, type Io } from '../ui/io.js';
 
 /** What was thrown, as the one kind of error that users meet. */
 export function asDeployerError(thrown: unknown): DeployerError {
@@ -38,8 +38,7 @@ export function present(error: DeployerError, io: Io, underStep = false): void {
     return;
   }
   const background = io.verbose ? [...backgroundOf(error), ...stackOf(error)] : [];
-  const text = renderError(error.toDocument(), { color: io.color, underStep, background });
-  io.stderr.write(io.redactor.redact(text));
+  say(io, renderError(error.toDocument(), { color: io.color, underStep, background }));
 }
 
 // A stack helps with a bug alone; every other failure is explained by its evidence.

@@ -8,7 +8,7 @@ import { parseReference } from '../oci/reference.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import type { EventSink } from './events.js';
 import { execute, type Executed } from './execute.js';
-import { makePlan, type Plan } from './plan.js';
+import { makePlan, planDocument, summaryOfStep, type PlanDocument } from './plan.js';
 import { describeFound, Searching } from './searching.js';
 import { Steps } from './steps.js';
 
@@ -36,7 +36,7 @@ export interface DeployPorts<State, R extends ReleasePlan> {
   readonly signal: AbortSignal;
 }
 
-export type Deployed = Executed | { readonly plan: Plan };
+export type Deployed = Executed | { readonly plan: PlanDocument };
 
 /**
  * The whole way: verify, search, plan, execute. The search starts while the target is still being read; both only
@@ -57,12 +57,21 @@ export async function deploy<State, R extends ReleasePlan>(
       `Searching for image '${request.image}' remotely...`,
       async (voice) => {
         const answer = await searching.answer(voice);
-        return { value: answer, summary: describeFound(answer.found, answer.shape) };
+        return {
+          value: answer,
+          summary: describeFound(answer.found, answer.shape),
+          durationMs: answer.durationMs,
+        };
       },
     );
-    const plan = makePlan(ports.target, { ...request, requested: request.image, found, shape, state });
-    steps.emit({ type: 'plan', plan });
-    if (request.dryRun) return { plan };
+    const inputs = { ...request, requested: request.image, found, shape, state };
+    const plan = await steps.run('adapt', `Adapt image to ${ports.target.name}`, () => {
+      const value = makePlan(ports.target, inputs);
+      return Promise.resolve({ value, summary: summaryOfStep(value, 'adapt') });
+    });
+    const shown = planDocument(plan);
+    steps.emit({ type: 'plan', plan: shown });
+    if (request.dryRun) return { plan: shown };
     const executed = await execute(ports.target, plan, steps, ports.signal);
     steps.emit({
       type: 'done',

@@ -1,6 +1,6 @@
 import type { ErrorDocument } from '../lib/errors.js';
 import type { ReleaseIdentity } from '../targets/target.js';
-import type { Plan } from './plan.js';
+import type { PlanDocument } from './plan.js';
 import type { DeployResult } from './result.js';
 
 export const STEPS = ['verify', 'search', 'adapt', 'build', 'push', 'release'] as const;
@@ -8,7 +8,7 @@ export type StepName = (typeof STEPS)[number];
 
 /** What a deploy tells the world. Every view (terminal, plain lines, NDJSON, report) is made of these alone. */
 export type DeployEvent =
-  | { readonly type: 'plan'; readonly plan: Plan }
+  | { readonly type: 'plan'; readonly plan: PlanDocument }
   | { readonly type: 'step.started'; readonly step: StepName; readonly title: string }
   /** Replaces what was shown last for this step. */
   | { readonly type: 'step.progress'; readonly step: StepName; readonly message: string }

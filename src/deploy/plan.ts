@@ -7,7 +7,7 @@ import { shortDigest, type Digest } from '../oci/digest.js';
 import { formatPlatform } from '../oci/platform.js';
 import { repositoryOf } from '../oci/reference.js';
 import type { DeployConfig } from '../config/deploy-config.js';
-import type { DeployImage, PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
+import type { DeployImage, PlannedWrite, ReleaseIdentity, ReleasePlan, Target } from '../targets/target.js';
 
 /** One step of a plan, in the pipeline's order. */
 export type PlanStep =
@@ -15,7 +15,7 @@ export type PlanStep =
   | { readonly step: 'build' | 'push'; readonly action: 'skip'; readonly summary: string }
   | { readonly step: 'release'; readonly action: 'release'; readonly summary: string };
 
-/** All that will happen, as data: `--dry-run` prints it, `execute` consumes it. */
+/** All that will happen, as data: `execute` consumes it. */
 export interface Plan<R extends ReleasePlan = ReleasePlan> {
   readonly app: string;
   readonly target: string;
@@ -23,6 +23,18 @@ export interface Plan<R extends ReleasePlan = ReleasePlan> {
   readonly steps: readonly PlanStep[];
   readonly writes: readonly PlannedWrite[];
   readonly release: R;
+}
+
+/** The plan as it is shown: the target's own part, which holds the app's environment, stays inside. */
+export type PlanDocument = Omit<Plan, 'release'> & { readonly release: ReleaseIdentity };
+
+export function planDocument({ app, target, image, steps, writes, release }: Plan): PlanDocument {
+  return { app, target, image, steps, writes, release: release.release };
+}
+
+/** The line that sums a step of the plan up. */
+export function summaryOfStep({ steps }: Plan, name: PlanStep['step']): string {
+  return steps.find(({ step }) => step === name)?.summary ?? '';
 }
 
 /** What was read before anything is decided. */

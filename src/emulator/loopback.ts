@@ -1,16 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopbackHost } from '../http/loopback.js';
+
 /**
- * Whether a Host header (or an Origin's host) names this machine itself: `localhost`, a name under it, 127.0.0.0/8
- * or ::1, with or without a port. A page on the web whose name was rebound to 127.0.0.1 still sends its own name,
- * so a loopback server that asks this is out of its reach.
+ * Why a request to a loopback server does not come from a program of this machine; undefined when it may. Web pages
+ * can make the browser here send requests, some after their own name was rebound to 127.0.0.1; but they can't keep
+ * it from saying that name in Host, or where they come from in Origin.
  */
-export function isLoopbackHost(host: string | undefined): boolean {
-  const name = /^(\[[0-9a-f:]{2,39}\]|[a-z0-9.-]{1,253})(?::\d{1,5})?$/i.exec(host ?? '')?.[1]?.toLowerCase();
-  if (name === undefined) return false;
-  if (name === 'localhost' || name.endsWith('.localhost') || name === '[::1]') return true;
-  return /^127(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/.test(name);
+export function whyNotLocal({ host, origin }: IncomingHttpHeaders): string | undefined {
+  if (!isLoopbackAuthority(host)) {
+    return 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]';
+  }
+  if (origin !== undefined && !isLoopbackAuthority(/^https?:\/\/([^/]+)$/.exec(origin)?.[1])) {
+    return 'requests of web pages from elsewhere are refused';
+  }
+  return undefined;
 }
 
-/** Whether a request's Origin header, where there is one, is a page of this machine (a browser always sends it). */
-export function isLoopbackOrigin(origin: string | undefined): boolean {
-  return origin === undefined || isLoopbackHost(/^https?:\/\/([^/]+)$/.exec(origin)?.[1]);
+/** `localhost:5001`, `127.0.0.1`, `[::1]:5001` */
+function isLoopbackAuthority(authority: string | undefined): boolean {
+  const name = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::\d{1,5})?$/i.exec(authority ?? '')?.[1];
+  return name !== undefined && isLoopbackHost(name);
 }

@@ -12,18 +12,32 @@ export interface RetryPolicy {
   readonly longestMs: number;
   /** 0 to 1; Math.random unless a test decides. */
   readonly random: () => number;
-}
-
-export function retryPolicy(clock: Clock, change: Partial<RetryPolicy> = {}): RetryPolicy {
-  return { clock, tries: 4, baseMs: 250, longestMs: 30_000, random: Math.random, ...change };
+  /** The answers that are worth another try. */
+  readonly statuses: ReadonlySet<number>;
+  /** The network's failures that are worth another try; none for what may not happen twice. */
+  readonly codes: ReadonlySet<string>;
 }
 
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 const PASSING_CODE: ReadonlySet<string> = new Set(['connection_lost', 'connection_timed_out']);
 
+export function retryPolicy(clock: Clock, change: Partial<RetryPolicy> = {}): RetryPolicy {
+  return {
+    clock,
+    tries: 4,
+    baseMs: 250,
+    longestMs: 30_000,
+    random: Math.random,
+    statuses: PASSING_STATUS,
+    codes: PASSING_CODE,
+    ...change,
+  };
+}
+
 /**
  * Sends what is safe to repeat until it is answered by something that will not pass: 408, 429, 5xx and a broken
- * connection are tried again after a pause (`Retry-After` in seconds or as a date, else exponential).
+ * connection (unless the policy names others) are tried again after a pause (`Retry-After` in seconds or as a
+ * date, else exponential).
  * @returns the last answer, of whatever status
  */
 export async function withRetry(
@@ -36,14 +50,14 @@ export async function withRetry(
     const last = attempt >= policy.tries;
     if ('response' in outcome) {
       const { response } = outcome;
-      if (last || !PASSING_STATUS.has(response.status)) return response;
+      if (last || !policy.statuses.has(response.status)) return response;
       const pause = pauseAfter(policy, attempt, response.headers['retry-after']);
       if (pause === undefined) return response;
       await response.discard();
       options.onRetry?.(`${response.url.host} answered ${response.status}`, pause);
       await policy.clock.sleep(pause, options.signal);
     } else {
-      if (last || !PASSING_CODE.has(outcome.error.code)) throw outcome.error;
+      if (last || !policy.codes.has(outcome.error.code)) throw outcome.error;
       const pause = pauseAfter(policy, attempt, undefined) as number;
       options.onRetry?.(outcome.error.message, pause);
       await policy.clock.sleep(pause, options.signal);

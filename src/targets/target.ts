@@ -93,7 +93,7 @@ export interface ReleaseRecord {
   readonly version: number;
   readonly image: string;
   readonly digest?: string;
-  readonly status: 'running' | 'partial' | 'past';
+  readonly status: 'running' | 'partial' | 'past' | 'rolled-back';
   readonly createdAt?: string;
   readonly units: number;
 }
@@ -113,8 +113,12 @@ export interface AppStatus {
 export interface Target<State = unknown, Plan extends ReleasePlan = ReleasePlan> {
   readonly name: string;
   readonly capabilities: Capabilities;
-  /** Reads the app's present state. Throws `api_*`, `app_not_found` (only where it can't be created). */
-  inspect(app: string, signal: AbortSignal): Promise<State>;
+  /**
+   * Reads the app's present state. Throws `api_*`, `app_not_found` (only where it can't be created).
+   * @param restore a past release that is to be put back as it was: its configuration becomes part of the state,
+   *   and the plan takes it instead of the request's
+   */
+  inspect(app: string, signal: AbortSignal, restore?: ReleaseRecord): Promise<State>;
   /** Pure: the same request and state give the same plan. */
   plan(request: ReleaseRequest, state: State): Plan;
   /**

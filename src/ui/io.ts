@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { Redactor } from '../lib/redact.js';
+import { withoutCommands } from './github-commands.js';
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -17,7 +18,7 @@ export interface Io {
   readonly verbose: boolean;
   /** Whether messages on stderr may be coloured. */
   readonly color: boolean;
-  /** stderr is a terminal on which lines may be drawn over. */
+  /** stderr is a terminal on which lines can be drawn over. */
   readonly interactive: boolean;
   readonly ci: boolean;
   readonly redactor: Redactor;
@@ -44,16 +45,31 @@ export function createIo({ argv, env, stdout, stderr }: IoSources, json = hasFla
     quiet: hasFlag(argv, '--quiet'),
     verbose: hasFlag(argv, '--verbose'),
     color: wantsColor(argv, env, stderr.isTTY === true),
-    interactive: stderr.isTTY === true && env['TERM'] !== 'dumb' && !ci,
+    interactive: !ci && canDrawOver(stderr, env),
     ci,
     redactor: Redactor.fromEnvironment(env),
   };
+}
+
+/** Writes to stderr, for a person: secrets taken out, and whatever CI would take for a command. */
+export function say(io: Io, text: string): void {
+  io.stderr.write(forRunner(io, io.redactor.redact(text)));
+}
+
+/** `text` as it may stand in the output of a step of GitHub Actions. */
+export function forRunner(io: Io, text: string): string {
+  return io.env['GITHUB_ACTIONS'] === 'true' ? withoutCommands(text) : text;
 }
 
 /** Whether `flag` stands among the arguments, before any `--`. */
 export function hasFlag(argv: readonly string[], flag: string): boolean {
   const end = argv.indexOf('--');
   return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
+}
+
+// Pseudo-terminals that nobody looks at have no width; wrapping to it would put every letter on its own line.
+function canDrawOver(stream: Output, env: Environment): boolean {
+  return stream.isTTY === true && env['TERM'] !== 'dumb' && (stream.columns ?? 80) >= 20;
 }
 
 // Order: the flag, https://no-color.org, then FORCE_COLOR as Node reads it, then what the terminal can do.

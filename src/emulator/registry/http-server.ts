@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { isLoopbackHost, isLoopbackOrigin } from '../loopback.js';
+import { whyNotLocal } from '../loopback.js';
 import type { Exchange, Reply } from './exchange.js';
 import { errorBody, ProtocolError } from './protocol-error.js';
 
@@ -86,7 +86,8 @@ export class HttpServer {
 
   async #reply(request: IncomingMessage): Promise<Reply> {
     try {
-      requireLocal(request);
+      const refusal = whyNotLocal(request.headers);
+      if (refusal !== undefined) throw new ProtocolError('DENIED', refusal);
       return await this.#options.answer(exchangeOf(request));
     } catch (error) {
       if (error instanceof ProtocolError) return errorReply(error.status, error.body, error.headers);
@@ -94,16 +95,6 @@ export class HttpServer {
       this.#options.log(`${request.method} ${cleanLine(request.url ?? '')}: ${cleanLine(messageOf(error))}`);
       return errorReply(500, errorBody('UNKNOWN', 'unknown error', [cleanLine(messageOf(error))]));
     }
-  }
-}
-
-/** Keeps web pages out: they can make a browser on this machine send requests here, but not forge these headers. */
-function requireLocal({ headers }: IncomingMessage): void {
-  if (!isLoopbackHost(headers.host)) {
-    throw new ProtocolError('DENIED', 'the Host header must name this machine: localhost or 127.0.0.1');
-  }
-  if (!isLoopbackOrigin(headers.origin)) {
-    throw new ProtocolError('DENIED', 'requests of web pages from elsewhere are refused');
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Digest } from '../../oci/digest.js';
+import { MANIFEST_LIMIT } from '../../oci/manifest.js';
 import { MEDIA_TYPE } from '../../oci/media-types.js';
 import { jsonReply, methodNotAllowed, type Exchange, type Reply } from './exchange.js';
 import type { Layout } from './layout.js';
-import { MANIFEST_LIMIT } from './manifest-document.js';
 import type { ManifestStore } from './manifest-store.js';
 import type { RepositoryName } from './names.js';
 import { nextLink, pageOf, parsePageRequest } from './pagination.js';

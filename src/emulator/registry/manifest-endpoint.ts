@@ -1,6 +1,6 @@
+import { MANIFEST_LIMIT } from '../../oci/manifest.js';
 import { legacyRefusal } from './accept.js';
 import { isUnchanged, methodNotAllowed, readBody, type Exchange, type Reply } from './exchange.js';
-import { MANIFEST_LIMIT } from './manifest-document.js';
 import type { ManifestStore } from './manifest-store.js';
 import type { RepositoryName } from './names.js';
 import { ProtocolError } from './protocol-error.js';

@@ -141,7 +141,8 @@ export class ManifestStore {
     { digest, size }: { readonly digest: Digest; readonly size: number },
   ): Promise<void> {
     if (subject === undefined) return;
-    const entry = JSON.stringify({ mediaType, digest, size, artifactType, annotations });
+    const shown = Object.keys(annotations).length > 0 ? annotations : undefined;
+    const entry = JSON.stringify({ mediaType, digest, size, artifactType, annotations: shown });
     await this.#files.write(this.#layout.referrerFile(name, subject, digest), entry);
   }
 }

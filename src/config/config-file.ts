@@ -1,0 +1,122 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, parse, relative, resolve } from 'node:path';
+import { DeployerError, messageOf } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
+import { parseToml, TomlSyntaxError, type Position, type TomlTable } from './toml-document.js';
+
+/** In the order in which a folder's are preferred. */
+const FILE_NAMES = ['deployer.toml', 'fly.toml'] as const;
+
+const LARGEST_FILE = 1024 * 1024;
+
+/** A configuration file that was read: its content, and errors that point into it. */
+export class ConfigFile {
+  readonly path: string;
+  /** As a person finds it from where they are: `fly.toml`, `../fly.toml`. */
+  readonly name: string;
+  readonly table: TomlTable;
+  readonly #lines: readonly string[];
+
+  private constructor(path: string, name: string, table: TomlTable, lines: readonly string[]) {
+    this.path = path;
+    this.name = name;
+    this.table = table;
+    this.#lines = lines;
+  }
+
+  /** @throws DeployerError `config_not_found`, `config_invalid` */
+  static async read(path: string, cwd: string): Promise<ConfigFile> {
+    const name = relative(cwd, path) || path;
+    const text = await readText(path, name);
+    const lines = text.split(/\r?\n/);
+    try {
+      return new ConfigFile(path, name, await parseToml(text), lines);
+    } catch (error) {
+      if (!(error instanceof TomlSyntaxError)) throw error;
+      throw problemAt(name, lines, error.at, `this is not TOML: ${error.message}`);
+    }
+  }
+
+  /** `fly.toml:12` */
+  source(at: Position): string {
+    return `${this.name}:${at.line}`;
+  }
+
+  /** A `config_invalid` that names file, line and column and quotes the line. */
+  problem(at: Position, message: string, suggestions: readonly string[] = []): DeployerError {
+    return problemAt(this.name, this.#lines, at, message, suggestions);
+  }
+}
+
+/**
+ * The file to read: the one that was asked for, else deployer.toml or fly.toml in the nearest folder from `cwd`
+ * upwards. The search ends with the repository that `cwd` is in; the home folder and the root are not searched
+ * unless `cwd` is one of them: what lies there was not meant for this project.
+ */
+export async function findConfigFile(
+  asked: string | undefined,
+  cwd: string,
+  home: string | undefined,
+): Promise<string | undefined> {
+  if (asked !== undefined) return resolve(cwd, asked);
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    for (const name of FILE_NAMES) {
+      if (await exists(join(folder, name))) return join(folder, name);
+    }
+    if (await exists(join(folder, '.git'))) return undefined;
+    const above = dirname(folder);
+    if (above === folder || above === parse(above).root || above === home) return undefined;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return false;
+    throw error;
+  }
+}
+
+async function readText(path: string, name: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new DeployerError('config_not_found', `there is no file ${name}`, {
+        suggestions: [
+          'name another with --config FILE',
+          'leave --config out: deployer.toml or fly.toml is found',
+        ],
+        cause: error,
+      });
+    }
+    throw new DeployerError('config_invalid', `${name} can't be read: ${messageOf(error)}`, { cause: error });
+  }
+  if (bytes.length > LARGEST_FILE) {
+    throw new DeployerError('config_invalid', `${name} is larger than 1 MiB: that is no configuration`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new DeployerError('config_invalid', `${name}: TOML must be UTF-8, and this is not`, {
+      cause: error,
+    });
+  }
+}
+
+function problemAt(
+  name: string,
+  lines: readonly string[],
+  at: Position,
+  message: string,
+  suggestions: readonly string[] = [],
+): DeployerError {
+  return new DeployerError('config_invalid', `${name}:${at.line}:${at.column}: ${message}`, {
+    evidence: [`${at.line} | ${cleanLine(lines[at.line - 1] ?? '')}`],
+    suggestions,
+  });
+}

@@ -1,0 +1,161 @@
+import type { ConfigFile } from './config-file.js';
+import type { HttpService, Strategy, TargetName } from './deploy-config.js';
+import { readHttpService } from './http-service.js';
+import { Section, type ReadingAccount, type UnreadKeys } from './section.js';
+import type { TomlNode } from './toml-document.js';
+import {
+  appNameFrom,
+  imageFrom,
+  isVariableName,
+  isVariableValue,
+  regionFrom,
+  strategyFrom,
+  targetFrom,
+  waitTimeoutFrom,
+} from './values.js';
+
+/** What a file says of where the app is. */
+export interface AppSettings {
+  readonly app?: string | undefined;
+  readonly target?: TargetName | undefined;
+}
+
+/** What a file says, as far as this version acts on it. */
+export interface FileSettings extends AppSettings {
+  readonly primaryRegion?: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly httpService?: HttpService | undefined;
+  readonly image?: string | undefined;
+  readonly strategy?: Strategy | undefined;
+  readonly waitTimeoutMs?: number | undefined;
+}
+
+const OWN_COMMAND = { refuse: "the machines would start the image's own command instead" };
+const NO_VOLUME = { refuse: 'the machines would run without their volume' };
+const NO_SETTINGS = { refuse: 'the machines would run without what it sets' };
+
+const UNREAD_KEYS: UnreadKeys = {
+  services: { refuse: 'the machines would be reachable on none of its ports' },
+  mounts: NO_VOLUME,
+  mount: NO_VOLUME,
+  files: { refuse: 'the machines would run without these files' },
+  machine_config: NO_SETTINGS,
+  container: NO_SETTINGS,
+  // For `fly console`.
+  console_command: 'no effect here',
+  checks: 'warn',
+  vm: 'warn',
+  restart: 'warn',
+  metrics: 'warn',
+  statics: 'warn',
+  machine_checks: 'warn',
+  kill_signal: 'warn',
+  kill_timeout: 'warn',
+  swap_size_mb: 'warn',
+  host_dedication_id: 'warn',
+};
+
+const UNREAD_DEPLOY_KEYS: UnreadKeys = {
+  release_command: { refuse: 'the release would go out without it having run' },
+  release_command_timeout: 'no effect here',
+  release_command_vm: 'no effect here',
+  seed_command: 'warn',
+  max_unavailable: 'warn',
+};
+
+const UNREAD_EXPERIMENTAL_KEYS: UnreadKeys = {
+  cmd: OWN_COMMAND,
+  entrypoint: OWN_COMMAND,
+  exec: OWN_COMMAND,
+  machine_config: NO_SETTINGS,
+  auto_rollback: 'warn',
+  enable_consul: 'warn',
+  enable_etcd: 'warn',
+  lazy_load_images: 'warn',
+  attached: 'warn',
+  use_zstd: 'no effect here',
+};
+
+// How to build an image: of no effect on the release of one that exists.
+const UNREAD_BUILD_KEYS: UnreadKeys = {
+  builder: 'no effect here',
+  args: 'no effect here',
+  buildpacks: 'no effect here',
+  settings: 'no effect here',
+  builtin: 'no effect here',
+  dockerfile: 'no effect here',
+  ignorefile: 'no effect here',
+  'build-target': 'no effect here',
+  compression: 'no effect here',
+  compression_level: 'no effect here',
+};
+
+/** Only where the app is: the rest of the file may say anything. @throws DeployerError `config_invalid` */
+export function readAppSettings(file: ConfigFile, account: ReadingAccount): AppSettings {
+  return readApp(new Section(file, file.table, account));
+}
+
+/** @throws DeployerError `config_invalid` for a value that can't be taken or a key that can't be passed over */
+export function readFileSettings(file: ConfigFile, account: ReadingAccount): FileSettings {
+  const root = new Section(file, file.table, account);
+  const httpService = root.section('http_service');
+  const build = root.section('build');
+  const deploy = root.section('deploy');
+  const settings: FileSettings = {
+    ...readApp(root),
+    primaryRegion: root.choice('primary_region', regionFrom),
+    env: readEnv(root),
+    httpService: httpService && readHttpService(httpService),
+    image: build?.choice('image', imageFrom),
+    strategy: deploy?.choice('strategy', strategyFrom),
+    waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),
+  };
+  refuseProcesses(root);
+  root.section('experimental')?.finish(UNREAD_EXPERIMENTAL_KEYS);
+  build?.finish(UNREAD_BUILD_KEYS);
+  deploy?.finish(UNREAD_DEPLOY_KEYS);
+  root.finish(UNREAD_KEYS);
+  return settings;
+}
+
+function readApp(root: Section): AppSettings {
+  return { app: root.choice('app', appNameFrom), target: root.choice('target', targetFrom) };
+}
+
+function readEnv(root: Section): Readonly<Record<string, string>> {
+  // A Map first: `__proto__` would be lost on an object.
+  const env = new Map<string, string>();
+  for (const section of root.spreadSections('env')) {
+    for (const name of section.keys()) {
+      if (!isVariableName(name)) {
+        throw section.problem(name, 'a variable is named with letters, digits and underscores');
+      }
+      const value = section.take(name, 'a string, a number or a boolean', variableOf);
+      if (value !== undefined) env.set(name, value);
+    }
+  }
+  return Object.fromEntries(env);
+}
+
+function variableOf(node: TomlNode): string | undefined {
+  if (node.type === 'table' || node.type === 'array' || node.type === 'date') return undefined;
+  const value = String(node.value);
+  return isVariableValue(value) ? value : undefined;
+}
+
+function waitTimeoutOf(node: TomlNode) {
+  if (node.type === 'string') return waitTimeoutFrom(node.value);
+  return node.type === 'integer' ? waitTimeoutFrom(String(node.value)) : undefined;
+}
+
+// One group without a command of its own is what this version deploys anyhow.
+function refuseProcesses(root: Section): void {
+  for (const groups of root.spreadSections('processes')) {
+    const names = groups.keys();
+    if (names.length > 1)
+      throw root.refusal('processes', `only one of ${names.join(', ')} would be deployed`);
+    for (const name of names) {
+      if (groups.text(name) !== '') throw groups.refusal(name, OWN_COMMAND.refuse);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { DeployerError, type ErrorCode } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+
+/** An answer of the Machines API, read whole. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** `POST https://host/path`, for evidence. */
+  readonly asked: string;
+}
+
+/** Where the API's token came from, for the mend; undefined when that is not known. */
+export type TokenSource = string | undefined;
+
+/** What a refusal by the Machines API means to a user. The API's own sentence is always part of it. */
+export function apiError(answer: ApiAnswer, tokenSource: TokenSource): DeployerError {
+  const { code, message, suggestions } = meaning(answer, tokenSource);
+  const sentence = sentenceOf(answer);
+  return new DeployerError(code, sentence === '' ? message : `${message}: ${sentence}`, {
+    evidence: evidenceOf(answer),
+    suggestions,
+  });
+}
+
+/** One line for what was asked and answered, one for the id that the platform's support asks for. */
+export function evidenceOf(answer: ApiAnswer): string[] {
+  const sentence = sentenceOf(answer);
+  const lines = [`${answer.asked}: ${answer.status}${sentence === '' ? '' : ` ${sentence}`}`];
+  const requestId = answer.headers['fly-request-id'];
+  if (requestId !== undefined) lines.push(`fly-request-id: ${cleanLine(requestId, 80)}`);
+  return lines;
+}
+
+/** The API writes `{error}`, for leases `{message}`; a proxy in between writes anything. */
+export function sentenceOf(answer: ApiAnswer): string {
+  try {
+    const document: unknown = JSON.parse(answer.body);
+    if (document !== null && typeof document === 'object') {
+      for (const key of ['error', 'message']) {
+        const value: unknown = Reflect.get(document, key);
+        if (typeof value === 'string') return cleanLine(value, 300);
+      }
+    }
+    return '';
+  } catch {
+    return cleanLine(answer.body.replace(/<[^>]{0,500}>/g, ' '), 120);
+  }
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly suggestions: readonly string[];
+}
+
+function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
+  const { status } = answer;
+  if (status === 401) return unauthorized(tokenSource);
+  if (status === 403)
+    return {
+      code: 'api_denied',
+      message: 'the Machines API denies this to the token',
+      suggestions: [
+        `check that the token of ${tokenSource ?? 'FLY_API_TOKEN'} is for this app or organization (flyctl tokens list)`,
+        'check the spelling of the app: --app NAME, FLY_APP',
+      ],
+    };
+  if (status === 404 && answer.asked.includes('/machines/'))
+    return {
+      code: 'api_rejected',
+      message: 'the Machines API does not know this machine',
+      suggestions: ['it was destroyed meanwhile; deploy again'],
+    };
+  if (status === 404)
+    return {
+      code: 'app_not_found',
+      message: 'the Machines API does not know this app',
+      suggestions: ['check the spelling of the app: --app NAME, FLY_APP', 'flyctl apps list'],
+    };
+  if (status === 429)
+    return {
+      code: 'api_rate_limited',
+      message: 'the Machines API refuses for too many requests, and went on refusing',
+      suggestions: ['try again in a minute; another deploy with the same token may be running'],
+    };
+  if (status >= 500)
+    return {
+      code: 'api_unavailable',
+      message: `the Machines API failed (${status})`,
+      suggestions: ['try again; https://status.flyio.net tells of outages'],
+    };
+  return {
+    code: 'api_rejected',
+    message: `the Machines API rejected the request (${status})`,
+    suggestions: answer.body.includes('insufficient_capacity')
+      ? ['choose another region: primary_region in fly.toml']
+      : ['mend what the API names in fly.toml or the flags, and deploy again'],
+  };
+}
+
+function unauthorized(tokenSource: TokenSource): Meaning {
+  return {
+    code: 'api_unauthorized',
+    message: `the Machines API does not accept the token${tokenSource === undefined ? '' : ` of ${tokenSource}`}`,
+    suggestions: [
+      `put a valid token into ${tokenSource ?? 'FLY_API_TOKEN'} (flyctl tokens create deploy): it may have expired or been revoked`,
+    ],
+  };
+}
+
+/** Faults of the moment: the same question may be answered a little later. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'api_unavailable',
+  'api_rate_limited',
+  'connection_lost',
+  'connection_timed_out',
+  'connection_refused',
+  'dns_failed',
+]);
+
+/** Whether to wait out this error instead of giving up, as long as there is time. */
+export function isPassing(error: unknown): error is DeployerError {
+  return error instanceof DeployerError && PASSING.has(error.code);
+}
+
+/** Faults after which nobody knows whether the request was carried out. */
+const AMBIGUOUS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'api_unavailable',
+  'connection_lost',
+  'connection_timed_out',
+]);
+
+export function isAmbiguous(error: unknown): error is DeployerError {
+  return error instanceof DeployerError && AMBIGUOUS.has(error.code);
+}

@@ -1,0 +1,77 @@
+import { DeployerError, messageOf, type ErrorCode } from '../../lib/errors.js';
+import { shortDigest } from '../../oci/digest.js';
+import type { ReleaseIdentity, Unit } from '../target.js';
+import type { Stuck } from './undo.js';
+
+/** What a release that failed says to its user. */
+export interface Failure {
+  readonly app: string;
+  readonly release: ReleaseIdentity;
+  /** What stopped it: the user, a lost lock, a machine, the API. */
+  readonly reason: unknown;
+}
+
+/** What ran before runs again. */
+export function rolledBack(failure: Failure, putBack: string): DeployerError {
+  const { release, reason } = failure;
+  const code = codeOf(reason) === 'interrupted' ? 'interrupted' : 'release_rolled_back';
+  return new DeployerError(code, `v${release.version} ${whatHappened(reason)}; ${putBack}`, {
+    cause: reason,
+    evidence: evidenceOf(reason),
+    suggestions: reason instanceof DeployerError ? reason.suggestions : [],
+  });
+}
+
+/** `--no-rollback`: the machines are as the failure left them, and each is named. */
+export function leftAsItIs(failure: Failure, units: readonly Unit[]): DeployerError {
+  const { release, reason } = failure;
+  const known = codeOf(reason);
+  return new DeployerError(
+    known === 'interrupted' || known === 'timed_out' ? known : 'release_failed',
+    `v${release.version} ${whatHappened(reason)}; its machines are left as they are (--no-rollback)`,
+    { cause: reason, evidence: [...units.map(unitLine), ...evidenceOf(reason)], suggestions: mends(failure) },
+  );
+}
+
+/** The undo failed too, on some of the machines it had to put back. */
+export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: number): DeployerError {
+  const { release, reason } = failure;
+  const ids = stuck.map(({ id }) => id).join(', ');
+  return new DeployerError(
+    'release_failed',
+    `v${release.version} ${whatHappened(reason)}; and ${stuck.length} of ${touched} changed machines could not be put back: ${ids}`,
+    {
+      cause: reason,
+      evidence: [...stuck.map(({ id, why }) => `machine ${id}: ${why}`), ...evidenceOf(reason)],
+      suggestions: mends(failure),
+    },
+  );
+}
+
+function mends({ app, release }: Failure): string[] {
+  const back = release.previous;
+  return [
+    ...(back === undefined ? [] : [`deployer release rollback v${back} -a ${app}`]),
+    `deployer status -a ${app}`,
+  ];
+}
+
+function whatHappened(reason: unknown): string {
+  return codeOf(reason) === 'interrupted' ? 'was interrupted' : `failed: ${messageOf(reason)}`;
+}
+
+function codeOf(reason: unknown): ErrorCode | undefined {
+  return reason instanceof DeployerError ? reason.code : undefined;
+}
+
+function evidenceOf(reason: unknown): readonly string[] {
+  return reason instanceof DeployerError ? reason.evidence : [];
+}
+
+/** `machine 148e…: started, health critical, v12, sha256:9984b97e…` */
+function unitLine(unit: Unit): string {
+  const digest = unit.image?.includes('@') ? shortDigest(unit.image.slice(unit.image.indexOf('@') + 1)) : '';
+  const release = unit.releaseVersion === undefined ? 'no release' : `v${unit.releaseVersion}`;
+  const facts = [unit.state, `health ${unit.health}`, release, digest].filter(Boolean);
+  return `machine ${unit.id}: ${facts.join(', ')}`;
+}

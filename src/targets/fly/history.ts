@@ -1,0 +1,114 @@
+import { cleanLine } from '../../lib/text.js';
+import type { ReleaseRecord } from '../target.js';
+import { imageOf, type Machine, type MachineConfig, type MachineVersion } from './machine.js';
+import { readReleaseMetadata } from './release-metadata.js';
+
+/** A machine with the configurations that it has had, newest first. */
+export interface MachineHistory {
+  readonly machine: Machine;
+  readonly versions: readonly MachineVersion[];
+}
+
+/** A release with the configuration that its machines got. */
+export interface PastRelease {
+  readonly record: ReleaseRecord;
+  /** Undefined when it is known from a later release's metadata alone. */
+  readonly config?: MachineConfig;
+}
+
+interface Trace {
+  readonly machine: Machine;
+  readonly config: MachineConfig;
+  /** The image by digest, where known. */
+  readonly image: string | undefined;
+  readonly current: boolean;
+  readonly createdAt?: number;
+}
+
+/**
+ * The app's releases, newest first, as its machines remember them: their present metadata, those of their earlier
+ * versions, and what the oldest of these say of the release before.
+ */
+export function releasesOf(histories: readonly MachineHistory[]): readonly PastRelease[] {
+  const traces = histories.flatMap(tracesOf);
+  const undone = new Set(traces.map(({ config }) => readReleaseMetadata(config).rolledBack));
+  const byVersion = new Map<number, Trace[]>();
+  for (const trace of traces) {
+    const { version } = readReleaseMetadata(trace.config);
+    if (version !== undefined) byVersion.set(version, [...(byVersion.get(version) ?? []), trace]);
+  }
+  const releases = [...byVersion].map(([version, ofVersion]) =>
+    pastRelease(version, ofVersion, histories.length, undone.has(version)),
+  );
+  return [...releases, ...onlyMentioned(traces, byVersion)].sort(
+    (a, b) => b.record.version - a.record.version,
+  );
+}
+
+function tracesOf({ machine, versions }: MachineHistory): Trace[] {
+  const present = machine.config
+    ? [{ machine, config: machine.config, image: imageOf(machine), current: true }]
+    : [];
+  const earlier = versions.flatMap(({ version, user_config: config }): Trace[] => {
+    if (!config || version === machine.instance_id) return [];
+    const at = ulidTime(version);
+    const trace = { machine, config, image: config.image ?? undefined, current: false };
+    return [at === undefined ? trace : { ...trace, createdAt: at }];
+  });
+  const at = machine.instance_id ? ulidTime(machine.instance_id) : undefined;
+  return [...present.map((trace) => (at === undefined ? trace : { ...trace, createdAt: at })), ...earlier];
+}
+
+function pastRelease(
+  version: number,
+  traces: readonly Trace[],
+  machines: number,
+  undone: boolean,
+): PastRelease {
+  // Of several the one by digest: a release that flyctl made names its image by tag in its older versions.
+  const trace = traces.find(({ image }) => image?.includes('@')) ?? (traces[0] as Trace);
+  const running = new Set(traces.filter(({ current }) => current).map(({ machine }) => machine.id)).size;
+  const times = traces.map(({ createdAt }) => createdAt).filter((at): at is number => at !== undefined);
+  const metadata = readReleaseMetadata(trace.config);
+  return {
+    record: {
+      id: cleanLine(metadata.id ?? `v${version}`, 80),
+      version,
+      ...imageFields(trace.image),
+      status:
+        running === 0 ? (undone ? 'rolled-back' : 'past') : running === machines ? 'running' : 'partial',
+      ...(times.length === 0 ? {} : { createdAt: new Date(Math.min(...times)).toISOString() }),
+      units: running,
+    },
+    config: trace.config,
+  };
+}
+
+/** Releases whose machines' versions the platform no longer keeps, but whose successor tells of them. */
+function onlyMentioned(traces: readonly Trace[], known: ReadonlyMap<number, unknown>): PastRelease[] {
+  const mentioned = new Map<number, PastRelease>();
+  for (const { config } of traces) {
+    const { previousVersion: version, previousImage: image } = readReleaseMetadata(config);
+    if (version === undefined || image === undefined || known.has(version)) continue;
+    mentioned.set(version, {
+      record: { id: `v${version}`, version, ...imageFields(image), status: 'past', units: 0 },
+    });
+  }
+  return [...mentioned.values()];
+}
+
+function imageFields(image = ''): Pick<ReleaseRecord, 'image' | 'digest'> {
+  const at = image.indexOf('@');
+  return {
+    image: cleanLine(image),
+    ...(at === -1 ? {} : { digest: cleanLine(image.slice(at + 1), 150) }),
+  };
+}
+
+const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A machine version is named by a ULID, whose first ten characters are the time; undefined for another name. */
+function ulidTime(version: string): number | undefined {
+  if (!/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(version)) return undefined;
+  return [...version.slice(0, 10)].reduce((time, letter) => time * 32 + BASE32.indexOf(letter), 0);
+}

@@ -1,0 +1,193 @@
+import type { Clock } from '../../lib/clock.js';
+import { DeployerError, messageOf } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+import { isPassing } from './api-error.js';
+import type { LeaseResult, MachinesApi } from './machines-api.js';
+
+/** Short, so that a deployer that died locks nobody out for long; refreshed, so that a slow one keeps it. */
+const TTL_MS = 13_000;
+const REFRESH_MS = 4_000;
+/** Between two tries for a lease that someone else holds. */
+const RETRY_MS = 2_000;
+const UNKNOWN_FOR_MS = 15_000;
+
+export interface LeasesOptions {
+  readonly api: MachinesApi;
+  readonly clock: Clock;
+  /** Shown to whoever waits for us. */
+  readonly description: string;
+  readonly warn: (message: string) => void;
+}
+
+export interface LeaseWait {
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+  /** Says who is being waited for. */
+  readonly tell: (message: string) => void;
+  /** The API may take a moment to know a machine that it has just created. */
+  readonly justCreated?: boolean;
+}
+
+interface HeldLease {
+  nonce: string;
+  readonly stop: AbortController;
+  readonly refreshing: Promise<void>;
+}
+
+/** The leases that a release holds on its machines: taken before the first write, refreshed, given back. */
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #held = new Map<string, HeldLease>();
+  readonly #lost = new AbortController();
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+  }
+
+  /** Aborted, with the reason, when somebody else has got one of the leases: nothing may be written any more. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  nonce(id: string): string | undefined {
+    return this.#held.get(id)?.nonce;
+  }
+
+  /**
+   * Takes the machine's lease, waiting for another holder as long as `waitMs`.
+   * @throws DeployerError `locked`, naming the holder; `api_rejected` when there is no such machine
+   */
+  async acquire(id: string, wait: LeaseWait): Promise<void> {
+    if (this.#held.has(id)) return;
+    const { clock } = this.#options;
+    const startedAt = clock.now();
+    const giveUpAt = startedAt + wait.waitMs;
+    for (;;) {
+      const result = await this.#ask(id, undefined, wait.signal);
+      if (result.held) return this.#keep(id, result.nonce);
+      if (result.missing) {
+        if (!wait.justCreated || clock.now() - startedAt > UNKNOWN_FOR_MS) throw missing(id, result.said);
+        await clock.sleep(RETRY_MS, wait.signal);
+        continue;
+      }
+      const holder = await this.#holder(id, result.said, wait.signal);
+      const leftMs = giveUpAt - clock.now();
+      if (leftMs <= 0) throw this.#locked(id, holder);
+      wait.tell(`machine ${id} is locked by another deploy, waiting: ${holder}`);
+      await clock.sleep(Math.min(RETRY_MS, leftMs), wait.signal);
+    }
+  }
+
+  /** Gives all leases back. One that can't be given back ends by itself: that is worth a warning, no more. */
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#held.keys()].map((id) => this.release(id)));
+  }
+
+  async release(id: string): Promise<void> {
+    const lease = this.#held.get(id);
+    if (lease === undefined) return;
+    this.#held.delete(id);
+    lease.stop.abort();
+    await lease.refreshing;
+    try {
+      await this.#options.api.releaseLease(id, lease.nonce);
+    } catch (error) {
+      this.#options.warn(
+        `the lock of machine ${id} could not be given back and ends by itself in ${TTL_MS / 1000} s: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Forgets the lease of a machine that was destroyed: it went with it. */
+  async forget(id: string): Promise<void> {
+    const lease = this.#held.get(id);
+    this.#held.delete(id);
+    lease?.stop.abort();
+    await lease?.refreshing;
+  }
+
+  #ask(id: string, nonce: string | undefined, signal?: AbortSignal): Promise<LeaseResult> {
+    const request = {
+      ttlSeconds: TTL_MS / 1000,
+      description: this.#options.description,
+      ...(nonce === undefined ? {} : { nonce }),
+    };
+    return this.#options.api.lease(id, request, signal);
+  }
+
+  #keep(id: string, nonce: string): void {
+    const stop = new AbortController();
+    this.#held.set(id, { nonce, stop, refreshing: this.#refresh(id, stop.signal) });
+  }
+
+  async #refresh(id: string, stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    // The first refresh may come before the map is set; it is read after the pause.
+    let goodUntil = clock.now() + TTL_MS;
+    while (await this.#pause(stop)) {
+      const lease = this.#held.get(id);
+      if (lease === undefined) return;
+      try {
+        const again = await this.#ask(id, lease.nonce);
+        // Ended while the API was out of reach, or dropped by it: nobody else having it, it is taken again.
+        const result = again.held || stop.aborted ? again : await this.#ask(id, undefined);
+        if (!result.held) return stop.aborted ? undefined : this.#lose(id, result.said);
+        lease.nonce = result.nonce;
+        goodUntil = clock.now() + TTL_MS;
+      } catch (error) {
+        if (!isPassing(error)) return this.#lose(id, messageOf(error));
+        if (clock.now() > goodUntil) {
+          this.#options.warn(`the lock of machine ${id} can't be refreshed at the moment: ${error.message}`);
+        }
+      }
+    }
+  }
+
+  async #pause(stop: AbortSignal): Promise<boolean> {
+    try {
+      await this.#options.clock.sleep(REFRESH_MS, stop);
+      return true;
+    } catch {
+      // Only the lease's own end interrupts the pause.
+      return false;
+    }
+  }
+
+  #lose(id: string, said: string): void {
+    this.#held.delete(id);
+    this.#lost.abort(
+      new DeployerError('release_failed', `the lock of machine ${id} was lost to someone else`, {
+        evidence: [cleanLine(said)],
+        suggestions: ['make sure that only one deploy of this app runs at a time'],
+      }),
+    );
+  }
+
+  /** The API's refusal names the owner; the lease itself tells what for. */
+  async #holder(id: string, said: string, signal: AbortSignal): Promise<string> {
+    const lease = await this.#options.api.readLease(id, signal);
+    if (lease === undefined) return cleanLine(said);
+    const parts = [
+      `held by ${lease.owner ?? 'an unknown owner'}`,
+      ...(lease.description ? [`"${lease.description}"`] : []),
+      ...(lease.expires_at ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`] : []),
+    ];
+    return cleanLine(parts.join(', '));
+  }
+
+  #locked(id: string, holder: string): DeployerError {
+    return new DeployerError('locked', `machine ${id} is locked by another deploy: ${holder}`, {
+      suggestions: [
+        'wait for the other deploy to end, or wait longer: --lock-wait 30m',
+        `deployer status -a ${this.#options.api.app}`,
+      ],
+    });
+  }
+}
+
+function missing(id: string, said: string): DeployerError {
+  return new DeployerError('api_rejected', `machine ${id} is not there any more`, {
+    evidence: [cleanLine(said)],
+    suggestions: ['it was destroyed meanwhile; deploy again'],
+  });
+}

@@ -1,0 +1,270 @@
+import * as v from 'valibot';
+import { DeployerError } from '../../lib/errors.js';
+import { evidenceOf, sentenceOf, type ApiAnswer } from './api-error.js';
+import type { ApiRequest, ApiTransport } from './api-transport.js';
+import { RATE } from './limiter.js';
+import {
+  App,
+  IpAssignments,
+  LeaseAnswer,
+  Machine,
+  MachineVersion,
+  WaitAnswer,
+  type LeaseData,
+  type MachineConfig,
+} from './machine.js';
+
+/** What a wait came to: the state was reached, time ran out, or the machine is not (yet) known. */
+export type WaitResult = 'reached' | 'not-yet' | 'unknown-machine';
+
+export type LeaseResult =
+  | { readonly held: true; readonly nonce: string }
+  /** Someone else holds it, or (`missing`) there is no such machine or lease; `said` is the API's sentence. */
+  | { readonly held: false; readonly missing: boolean; readonly said: string };
+
+export interface MachineUpdate {
+  readonly config: MachineConfig;
+  /** Leaves the machine stopped. */
+  readonly skipLaunch: boolean;
+}
+
+/** The API itself never waits longer; what is asked beyond is cut. */
+export const LONGEST_WAIT_MS = 60_000;
+
+/**
+ * The Machines API, typed: https://docs.machines.dev. Every method throws `api_*` or the network's errors of
+ * the HTTP port; reads are repeated over passing faults, writes only where the API said that nothing was done.
+ */
+export class MachinesApi {
+  readonly app: string;
+  readonly #transport: ApiTransport;
+
+  constructor(transport: ApiTransport, app: string) {
+    this.app = app;
+    this.#transport = transport;
+  }
+
+  /** @returns undefined when there is no such app */
+  async getApp(signal?: AbortSignal): Promise<App | undefined> {
+    const answer = await this.#read('get-app', '', { signal });
+    return answer.status === 404 ? undefined : this.#parse(App, answer);
+  }
+
+  async createApp(organization: string, signal?: AbortSignal): Promise<void> {
+    const answer = await this.#transport.send({
+      method: 'POST',
+      path: '/apps',
+      // The API's description calls it name, its documentation app_name.
+      body: { name: this.app, app_name: this.app, org_slug: organization },
+      action: 'create-app',
+      subject: this.app,
+      repeatable: false,
+      signal,
+    });
+    this.#accept(answer);
+  }
+
+  /** @returns how many public addresses the app has; undefined when the API does not deal in addresses */
+  async countAddresses(signal?: AbortSignal): Promise<number | undefined> {
+    const answer = await this.#read('list-addresses', '/ip_assignments', { signal });
+    if (answer.status === 404 || answer.status === 501) return undefined;
+    return this.#parse(IpAssignments, answer).ips?.length ?? 0;
+  }
+
+  async assignAddress(type: 'shared_v4' | 'v6', signal?: AbortSignal): Promise<void> {
+    this.#accept(await this.#write('assign-address', '/ip_assignments', { body: { type }, signal }));
+  }
+
+  async listMachines(signal?: AbortSignal): Promise<readonly Machine[]> {
+    return this.#parse(v.array(Machine), await this.#read('list-machines', '/machines', { signal }));
+  }
+
+  /** @returns undefined when there is no such machine (or not yet: a new one may take a moment to show) */
+  async getMachine(id: string, signal?: AbortSignal): Promise<Machine | undefined> {
+    const answer = await this.#read('get-machine', machinePath(id), {
+      subject: id,
+      rate: RATE.getMachine,
+      signal,
+    });
+    return answer.status === 404 ? undefined : this.#parse(Machine, answer);
+  }
+
+  async createMachine(
+    machine: { readonly config: MachineConfig; readonly region?: string },
+    signal?: AbortSignal,
+  ): Promise<Machine> {
+    const answer = await this.#write('create-machine', '/machines', { body: machine, signal });
+    return this.#parse(Machine, answer);
+  }
+
+  /** @param present the machine as it was read: if it has another version by now, the API refuses (409) */
+  async updateMachine(
+    present: Machine,
+    update: MachineUpdate,
+    nonce: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<Machine> {
+    const { id, instance_id: version } = present;
+    const body = {
+      config: update.config,
+      ...(version ? { current_version: version } : {}),
+      ...(update.skipLaunch ? { skip_launch: true } : {}),
+    };
+    const answer = await this.#write('update-machine', machinePath(id), { subject: id, body, nonce, signal });
+    return this.#parse(Machine, answer);
+  }
+
+  async stopMachine(id: string, nonce: string | undefined, signal?: AbortSignal): Promise<void> {
+    const path = `${machinePath(id)}/stop`;
+    this.#accept(await this.#write('stop-machine', path, { subject: id, body: {}, nonce, signal }));
+  }
+
+  /** Kills and removes it; one that is gone already is fine. */
+  async destroyMachine(id: string, nonce: string | undefined): Promise<void> {
+    const answer = await this.#transport.send({
+      method: 'DELETE',
+      path: this.#path(machinePath(id)),
+      // The API's description calls it force, flyctl sends kill.
+      query: new URLSearchParams({ force: 'true', kill: 'true' }),
+      nonce,
+      action: 'destroy-machine',
+      subject: id,
+      repeatable: true,
+    });
+    if (answer.status !== 404) this.#accept(answer);
+  }
+
+  /** A long poll of at most a minute: comes back the moment the machine's version is in one of the states. */
+  async wait(
+    id: string,
+    until: {
+      readonly states: readonly string[];
+      readonly version: string | undefined;
+      readonly timeoutMs: number;
+    },
+    signal?: AbortSignal,
+  ): Promise<WaitResult> {
+    const timeoutMs = Math.max(1000, Math.min(until.timeoutMs, LONGEST_WAIT_MS));
+    const query = new URLSearchParams();
+    for (const state of until.states) query.append('state', state);
+    query.set('timeout', String(Math.floor(timeoutMs / 1000)));
+    if (until.version !== undefined) query.set('version', until.version);
+    const answer = await this.#read('wait-machine', `${machinePath(id)}/wait`, {
+      subject: id,
+      query,
+      headersTimeoutMs: timeoutMs + 15_000,
+      signal,
+    });
+    if (answer.status === 404) return 'unknown-machine';
+    if (answer.status === 408 || answer.status === 400 || answer.status === 412) return 'not-yet';
+    return (this.#parse(WaitAnswer, answer).ok ?? true) ? 'reached' : 'not-yet';
+  }
+
+  async versions(id: string, signal?: AbortSignal): Promise<readonly MachineVersion[]> {
+    const answer = await this.#read('list-versions', `${machinePath(id)}/versions`, { subject: id, signal });
+    return answer.status === 404 ? [] : this.#parse(v.array(MachineVersion), answer);
+  }
+
+  /** Takes a lease on the machine, or refreshes the one whose nonce is given. */
+  async lease(
+    id: string,
+    request: { readonly ttlSeconds: number; readonly description: string; readonly nonce?: string },
+    signal?: AbortSignal,
+  ): Promise<LeaseResult> {
+    const { nonce, ttlSeconds, description } = request;
+    const answer = await this.#transport.send({
+      method: 'POST',
+      path: this.#path(`${machinePath(id)}/lease`),
+      body: { ttl: ttlSeconds, description },
+      nonce,
+      action: 'lease-machine',
+      subject: id,
+      // A lease whose answer was lost ends by itself; the same nonce may be refreshed twice.
+      repeatable: nonce !== undefined,
+      signal,
+    });
+    if (answer.status === 409 || answer.status === 404)
+      return { held: false, missing: answer.status === 404, said: sentenceOf(answer) };
+    const granted = this.#parse(LeaseAnswer, answer).nonce ?? nonce;
+    if (granted === undefined) throw unreadable(answer);
+    return { held: true, nonce: granted };
+  }
+
+  /** Who holds the machine's lease; undefined when nobody does. */
+  async readLease(id: string, signal?: AbortSignal): Promise<LeaseData | undefined> {
+    const answer = await this.#read('read-lease', `${machinePath(id)}/lease`, { subject: id, signal });
+    return answer.status === 404 ? undefined : this.#parse(LeaseAnswer, answer);
+  }
+
+  /** A lease that has ended already is fine. */
+  async releaseLease(id: string, nonce: string): Promise<void> {
+    const answer = await this.#transport.send({
+      method: 'DELETE',
+      path: this.#path(`${machinePath(id)}/lease`),
+      nonce,
+      action: 'release-lease',
+      subject: id,
+      repeatable: true,
+    });
+    if (answer.status !== 404 && answer.status !== 409) this.#accept(answer);
+  }
+
+  #path(below: string): string {
+    return `/apps/${encodeURIComponent(this.app)}${below}`;
+  }
+
+  #read(action: string, below: string, options: Partial<ApiRequest>): Promise<ApiAnswer> {
+    const path = this.#path(below);
+    return this.#transport.send({
+      method: 'GET',
+      path,
+      action,
+      subject: this.app,
+      repeatable: true,
+      ...options,
+    });
+  }
+
+  #write(action: string, below: string, options: Partial<ApiRequest>): Promise<ApiAnswer> {
+    const path = this.#path(below);
+    return this.#transport.send({
+      method: 'POST',
+      path,
+      action,
+      subject: this.app,
+      repeatable: false,
+      ...options,
+    });
+  }
+
+  #accept(answer: ApiAnswer): void {
+    if (answer.status < 200 || answer.status > 299) this.#transport.refuse(answer);
+  }
+
+  #parse<Schema extends v.GenericSchema>(schema: Schema, answer: ApiAnswer): v.InferOutput<Schema> {
+    this.#accept(answer);
+    const parsed = v.safeParse(schema, parseJson(answer));
+    if (!parsed.success) throw unreadable(answer, v.summarize(parsed.issues));
+    return parsed.output;
+  }
+}
+
+function machinePath(id: string): string {
+  return `/machines/${encodeURIComponent(id)}`;
+}
+
+function parseJson(answer: ApiAnswer): unknown {
+  try {
+    return JSON.parse(answer.body);
+  } catch (error) {
+    throw unreadable(answer, 'it is not JSON', error);
+  }
+}
+
+function unreadable(answer: ApiAnswer, why = 'a field is missing', cause?: unknown): DeployerError {
+  return new DeployerError('api_unavailable', 'the Machines API gave an answer that makes no sense', {
+    cause,
+    evidence: [...evidenceOf({ ...answer, body: '' }), ...why.split('\n').slice(0, 3)],
+    suggestions: ['check the API URL: --api-url, FLY_FLAPS_BASE_URL; a proxy may stand before the API'],
+  });
+}

@@ -1,0 +1,231 @@
+import { DeployerError } from '../../lib/errors.js';
+import type { PlannedWrite, ReleaseIdentity, ReleasePlan, ReleaseRecord, ReleaseRequest } from '../target.js';
+import { isHealthy } from './health.js';
+import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
+import { machineConfig, restoredConfig, type ReleaseLabel } from './machine-config.js';
+import { readReleaseMetadata } from './release-metadata.js';
+import { sameConfig } from './same-config.js';
+
+/** What was read of an app before a release. */
+export interface FlyState {
+  readonly app: string;
+  /** The API's base, for the plan's writes. */
+  readonly apiUrl: string;
+  readonly exists: boolean;
+  /** Where the app answers, if the API says so. */
+  readonly url?: string;
+  /** The organization that a missing app is created in. */
+  readonly organization: string;
+  /** The machines that releases own, by id. */
+  readonly machines: readonly Machine[];
+  /** Public addresses; undefined when not asked for, or when the API does not deal in them. */
+  readonly addresses?: number;
+  /** The past release that is put back, with its configuration. */
+  readonly restore?: { readonly record: ReleaseRecord; readonly config: MachineConfig };
+}
+
+export type MachineChange =
+  | { readonly kind: 'create'; readonly config: MachineConfig; readonly region?: string }
+  | {
+      readonly kind: 'update';
+      readonly id: string;
+      readonly config: MachineConfig;
+      /**
+       * `run`: is started, and must become healthy. `sleep`: stays stopped, as the platform stopped it.
+       * `prove`: is started to see that the release works at all, and stopped again.
+       */
+      readonly mode: 'run' | 'sleep' | 'prove';
+    };
+
+export type AddressType = 'shared_v4' | 'v6';
+
+export interface FlyPlan extends ReleasePlan {
+  readonly request: ReleaseRequest;
+  readonly state: FlyState;
+  readonly createsApp: boolean;
+  readonly assigns: readonly AddressType[];
+  /** In the order in which they are made; none: everything runs already as asked. */
+  readonly changes: readonly MachineChange[];
+  /** How many machines are changed at once, once the first is healthy. */
+  readonly width: number;
+  /** Whether each machine is watched until it is healthy. */
+  readonly verify: boolean;
+}
+
+/** At most this part of the machines is out of service at once (the platform's own default). */
+const MAX_UNAVAILABLE = 0.33;
+/** Requests under way at once when nothing is waited for. */
+const MOST_AT_ONCE = 10;
+
+/**
+ * Decides what a release does to the app's machines. Pure.
+ * @throws DeployerError `api_unavailable` when a machine's configuration can't be read (its host is down)
+ */
+export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
+  const label = labelOf(request, state);
+  const changes = changesOf(request, state, label);
+  const verify = request.config.strategy === 'rolling' && !request.detach;
+  const base = { request, state, image: request.image, verify };
+  if (state.machines.length > 0 && state.machines.every((machine, n) => runsAlready(machine, changes[n])))
+    return { ...base, ...nothingToDo(state) };
+
+  const ordered = inOrder(changes, state, verify);
+  const createsApp = !state.exists;
+  const firstAddresses = state.machines.length === 0 && request.config.httpService && state.addresses === 0;
+  const assigns: readonly AddressType[] = firstAddresses ? ['v6', 'shared_v4'] : [];
+  const release: ReleaseIdentity = {
+    id: request.releaseId,
+    version: label.version,
+    ...(label.previous?.version === undefined ? {} : { previous: label.previous.version }),
+  };
+  return {
+    ...base,
+    release,
+    createsApp,
+    assigns,
+    changes: ordered,
+    width: verify
+      ? Math.max(1, Math.floor(changes.length * MAX_UNAVAILABLE))
+      : Math.min(changes.length, MOST_AT_ONCE),
+    writes: writesOf(state, ordered, createsApp, assigns, release),
+    summary: summaryOf(request, state, ordered),
+  };
+}
+
+function nothingToDo(
+  state: FlyState,
+): Pick<FlyPlan, 'release' | 'createsApp' | 'assigns' | 'changes' | 'width' | 'writes' | 'summary'> {
+  const running = readReleaseMetadata(state.machines[0]?.config);
+  const release: ReleaseIdentity = {
+    id: running.id ?? 'unknown',
+    version: running.version ?? 0,
+    ...(running.previousVersion === undefined ? {} : { previous: running.previousVersion }),
+  };
+  const summary = `nothing to do: v${release.version} already runs this image with this configuration`;
+  return { release, createsApp: false, assigns: [], changes: [], width: 0, writes: [], summary };
+}
+
+/**
+ * The next release's number, and the release before it. A deploy that broke off leaves machines of two releases:
+ * the one it came from, which was whole, has the lower number.
+ */
+function labelOf(request: ReleaseRequest, state: FlyState): ReleaseLabel {
+  const known = state.machines.map((machine) => ({ machine, ...readReleaseMetadata(machine.config) }));
+  const used = known.flatMap(({ version = 0, rolledBack = 0 }) => [version, rolledBack]);
+  const before = known.sort((a, b) => (a.version ?? 0) - (b.version ?? 0))[0];
+  const image = before && imageOf(before.machine);
+  const digest = before?.digest ?? (image?.includes('@') ? image.slice(image.indexOf('@') + 1) : undefined);
+  const previous = before && { version: before.version, image, digest };
+  return {
+    id: request.releaseId,
+    version: Math.max(0, ...used) + 1,
+    image: request.image,
+    ...(previous === undefined ? {} : { previous }),
+  };
+}
+
+/** One change a machine, in the order of the state's machines. */
+function changesOf(
+  request: ReleaseRequest,
+  state: FlyState,
+  label: ReleaseLabel,
+): [MachineChange, ...MachineChange[]] | MachineChange[] {
+  const { config } = request;
+  const configFor = (existing: MachineConfig | undefined): MachineConfig =>
+    state.restore === undefined
+      ? machineConfig(config, label, existing)
+      : restoredConfig(state.restore.config, label, existing);
+  if (state.machines.length > 0) {
+    return state.machines.map((machine): MachineChange => {
+      const wanted = configFor(presentConfig(machine));
+      const mode = isAsleep(machine) && sleepsByItself(wanted) ? 'sleep' : 'run';
+      return { kind: 'update', id: machine.id, config: wanted, mode };
+    });
+  }
+  const count = Math.max(1, config.httpService?.minMachinesRunning ?? 1);
+  const region = config.primaryRegion === undefined ? {} : { region: config.primaryRegion };
+  return Array.from({ length: count }, (): MachineChange => ({
+    kind: 'create',
+    config: configFor(undefined),
+    ...region,
+  }));
+}
+
+function presentConfig(machine: Machine): MachineConfig {
+  if (machine.config) return machine.config;
+  throw new DeployerError(
+    'api_unavailable',
+    `the configuration of machine ${machine.id} can't be read: its host is unreachable`,
+    {
+      evidence: [`host_status: ${machine.host_status ?? 'unknown'}`],
+      suggestions: [`try again later, or replace the machine: flyctl machine destroy --force ${machine.id}`],
+    },
+  );
+}
+
+/** The platform stops and starts such a machine by traffic: asleep is as good as running. */
+function sleepsByItself(config: MachineConfig): boolean {
+  return (config.services ?? []).some(
+    ({ autostop, autostart }) => autostart === true || (autostop && autostop !== 'off'),
+  );
+}
+
+function runsAlready(machine: Machine, change: MachineChange | undefined): boolean {
+  if (change?.kind !== 'update' || !machine.config) return false;
+  return sameConfig(machine.config, change.config) && (isHealthy(machine) || change.mode === 'sleep');
+}
+
+/**
+ * Running machines first, so that the first change shows whether the release works. When all are asleep, one
+ * is woken for that.
+ */
+function inOrder(changes: readonly MachineChange[], state: FlyState, verify: boolean): MachineChange[] {
+  const asleep = (change: MachineChange): boolean => change.kind === 'update' && change.mode === 'sleep';
+  const ordered = [...changes.filter((change) => !asleep(change)), ...changes.filter(asleep)];
+  const first = ordered[0];
+  if (verify && first?.kind === 'update' && first.mode === 'sleep') ordered[0] = { ...first, mode: 'prove' };
+  return ordered;
+}
+
+function summaryOf(request: ReleaseRequest, state: FlyState, changes: readonly MachineChange[]): string {
+  const machines = `${changes.length} ${changes.length === 1 ? 'machine' : 'machines'}`;
+  const how = request.detach ? `${request.config.strategy}, detached` : request.config.strategy;
+  if (state.machines.length > 0) return `${how}, ${machines}`;
+  const reason =
+    (request.config.httpService?.minMachinesRunning ?? 0) > 1
+      ? 'as min_machines_running asks'
+      : 'more with min_machines_running, or flyctl scale count';
+  return `first release, ${machines} created (${reason})`;
+}
+
+function writesOf(
+  state: FlyState,
+  changes: readonly MachineChange[],
+  createsApp: boolean,
+  assigns: readonly AddressType[],
+  release: ReleaseIdentity,
+): PlannedWrite[] {
+  const app = `${state.apiUrl}/apps/${encodeURIComponent(state.app)}`;
+  const writes: PlannedWrite[] = [];
+  const post = (url: string, summary: string): unknown => writes.push({ method: 'POST', url, summary });
+  if (createsApp)
+    post(`${state.apiUrl}/apps`, `create app ${state.app} in organization ${state.organization}`);
+  for (const type of assigns) post(`${app}/ip_assignments`, `give the app a public address (${type})`);
+  for (const change of changes) {
+    if (change.kind === 'create') {
+      post(`${app}/machines`, `create a machine${change.region ? ` in ${change.region}` : ''} and start it`);
+      continue;
+    }
+    const machine = `${app}/machines/${change.id}`;
+    post(`${machine}/lease`, `lock machine ${change.id} until the release is done`);
+    post(machine, `${MODE_SUMMARY[change.mode]} machine ${change.id} to v${release.version}`);
+    if (change.mode === 'prove') post(`${machine}/stop`, `let machine ${change.id} sleep again`);
+  }
+  return writes;
+}
+
+const MODE_SUMMARY = {
+  run: 'update',
+  sleep: 'update, without starting it,',
+  prove: 'update and start, to see that the release works,',
+} as const;

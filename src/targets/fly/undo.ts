@@ -1,0 +1,134 @@
+import type { Clock } from '../../lib/clock.js';
+import { DeployerError, messageOf } from '../../lib/errors.js';
+import type { ReleaseEvent } from '../target.js';
+import { becomeHealthy } from './become-healthy.js';
+import { definedChecks, isHealthy, markRun, type RunMark } from './health.js';
+import { inParallel } from './in-parallel.js';
+import type { Leases } from './lease.js';
+import { imageOf, isAsleep, type Machine } from './machine.js';
+import { undoneConfig } from './machine-config.js';
+import type { MachinesApi } from './machines-api.js';
+import { Watch } from './watch.js';
+import { untilSteady, updateMachine } from './write-once.js';
+
+/** A machine that a release has written to. */
+export interface Touched {
+  readonly id: string;
+  /** As it was read, under the lease, before the write; undefined for a machine that the release created. */
+  readonly before: Machine | undefined;
+  /** Set once it has become healthy in the new release: what of it counts from then on. */
+  healthy?: RunMark;
+}
+
+/** A machine that could not be put back. */
+export interface Stuck {
+  readonly id: string;
+  readonly why: string;
+}
+
+export interface UndoOptions {
+  readonly api: MachinesApi;
+  readonly clock: Clock;
+  readonly leases: Leases;
+  readonly report: (event: ReleaseEvent) => void;
+  /** The number of the release that is undone. */
+  readonly version: number;
+  /** How many serving machines may be taken out of service at once. */
+  readonly width: number;
+  readonly timeoutMs: number;
+}
+
+/** How long a lease that was lost is tried for again: longer than one lives that nobody refreshes. */
+const REGAIN_LEASE_MS = 20_000;
+const MOST_AT_ONCE = 10;
+
+/**
+ * Puts back what was there on every machine that a release touched, newest first: those that serve nobody all at
+ * once, those that serve in the release's own pace. Never interrupted, and one machine's failure holds up no other.
+ */
+export async function undo(touched: readonly Touched[], options: UndoOptions): Promise<readonly Stuck[]> {
+  const stuck: Stuck[] = [];
+  const newestFirst = [...touched].reverse();
+  let done = 0;
+  const never = new AbortController().signal;
+  const putBack = async (machine: Touched): Promise<void> => {
+    try {
+      await restore(machine, options, never);
+      options.report({
+        type: 'progress',
+        message: `machine ${machine.id} is as before`,
+        healthy: ++done,
+        total: touched.length,
+      });
+    } catch (error) {
+      stuck.push({ id: machine.id, why: messageOf(error) });
+      options.report({
+        type: 'log',
+        level: 'warning',
+        message: `machine ${machine.id} could not be put back: ${messageOf(error)}`,
+      });
+    }
+  };
+  const serving = newestFirst.filter(({ healthy }) => healthy !== undefined);
+  const broken = newestFirst.filter(({ healthy }) => healthy === undefined);
+  await inParallel(broken, MOST_AT_ONCE, never, putBack);
+  await inParallel(serving, options.width, never, putBack);
+  return stuck;
+}
+
+async function restore(touched: Touched, options: UndoOptions, signal: AbortSignal): Promise<void> {
+  const { api, leases } = options;
+  const { id, before } = touched;
+  const now = await api.getMachine(id);
+  if (before === undefined) {
+    if (now !== undefined) await destroy(id, options, signal);
+    return;
+  }
+  if (now === undefined) throw gone(id);
+  // The write never arrived, or was refused. The lease sees to it that it won't arrive any more.
+  if (now.instance_id && now.instance_id === before.instance_id) return;
+
+  await regainLease(id, options, signal);
+  const launch = !isAsleep(before) && before.state !== 'failed';
+  const config = undoneConfig(before.config ?? {}, imageOf(before), options.version);
+  const restored = await updateMachine(
+    { api, clock: options.clock, signal },
+    now,
+    { config, skipLaunch: !launch },
+    () => leases.nonce(id),
+  );
+  if (!launch) return stayAsleep(restored, options, signal);
+  const watch = new Watch({
+    api,
+    clock: options.clock,
+    id,
+    mark: markRun(now, restored),
+    timeoutMs: options.timeoutMs,
+    signal,
+    tell: () => undefined,
+  });
+  // A machine that was not healthy before is not asked for more than it gave.
+  await becomeHealthy(watch, isHealthy(before) ? definedChecks(config) : 'started-is-enough');
+}
+
+async function destroy(id: string, options: UndoOptions, signal: AbortSignal): Promise<void> {
+  await regainLease(id, options, signal);
+  await options.api.destroyMachine(id, options.leases.nonce(id));
+  await options.leases.forget(id);
+}
+
+async function regainLease(id: string, { leases }: UndoOptions, signal: AbortSignal): Promise<void> {
+  await leases.acquire(id, { waitMs: REGAIN_LEASE_MS, signal, tell: () => undefined });
+}
+
+/** `skip_launch` keeps a stopped machine stopped; one that had been started for the release has to be told. */
+async function stayAsleep(restored: Machine, options: UndoOptions, signal: AbortSignal): Promise<void> {
+  const { api, clock, leases } = options;
+  const now = await untilSteady({ api, clock, signal }, restored);
+  if (now.state === 'started' || now.state === 'starting')
+    await api.stopMachine(now.id, leases.nonce(now.id));
+}
+
+function gone(id: string): DeployerError {
+  return new DeployerError('release_failed', `machine ${id} does not exist any more`);
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '../../lib/clock.js';
+import { DeployerError } from '../../lib/errors.js';
+import { isAmbiguous } from './api-error.js';
+import { isInPassing, type Machine, type MachineConfig } from './machine.js';
+import type { MachinesApi, MachineUpdate } from './machines-api.js';
+import { METADATA } from './release-metadata.js';
+
+/** Writes whose answer was lost are looked for before they are tried again, so that none happens twice. */
+
+const TRIES = 3;
+const RETRY_MS = 1_000;
+/** A process may take its whole kill_timeout to end, of five minutes at most. */
+const STEADY_WITHIN_MS = 330_000;
+const POLL_MS = 500;
+
+export interface Write {
+  readonly api: MachinesApi;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits while a machine is on its way from one state to another, in which the API refuses to change it.
+ * @returns the machine as it is then, or as it still is when it takes longer than any machine may
+ */
+export async function untilSteady({ api, clock, signal }: Write, machine: Machine): Promise<Machine> {
+  const giveUpAt = clock.now() + STEADY_WITHIN_MS;
+  let now = machine;
+  while (isInPassing(now) && clock.now() < giveUpAt) {
+    await clock.sleep(POLL_MS, signal);
+    now = (await api.getMachine(machine.id, signal)) ?? now;
+  }
+  return now;
+}
+
+/**
+ * Updates a machine once. When nobody knows whether the update was carried out (5xx, a broken connection), the
+ * machine itself is asked; `current_version` keeps a second try from replacing anything but the old version.
+ * @param present the machine as it was read: no other version of it is replaced
+ * @param nonce read anew for each try: a refreshed lease may have another one
+ */
+export async function updateMachine(
+  write: Write,
+  present: Machine,
+  update: MachineUpdate,
+  nonce: () => string | undefined,
+): Promise<Machine> {
+  const { api, clock, signal } = write;
+  await untilSteady(write, present);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await api.updateMachine(present, update, nonce(), signal);
+    } catch (error) {
+      // After a first try, a conflict may be that try's own success.
+      const unknown = isAmbiguous(error) || (attempt > 1 && isRejected(error));
+      if (!unknown) throw error;
+      const machine = await api.getMachine(present.id);
+      if (machine !== undefined && carries(machine, present, update)) return machine;
+      if (attempt === TRIES || !isAmbiguous(error)) throw error;
+      await clock.sleep(RETRY_MS * attempt, signal);
+    }
+  }
+}
+
+function isRejected(error: unknown): boolean {
+  return error instanceof DeployerError && error.code === 'api_rejected';
+}
+
+function carries(machine: Machine, before: Machine, { config }: MachineUpdate): boolean {
+  return (
+    machine.instance_id !== before.instance_id &&
+    machine.config?.image === config.image &&
+    machine.config?.metadata?.[METADATA.releaseId] === config.metadata?.[METADATA.releaseId]
+  );
+}
+
+/**
+ * Creates a machine once. After a lost answer the app's machines are looked through for one of this release that
+ * is not accounted for yet. Never run two of these at a time: they could take each other's machine.
+ * @param accounted the machines of this release that are known to have been created before
+ */
+export async function createMachine(
+  write: Write,
+  machine: { readonly config: MachineConfig; readonly region?: string },
+  accounted: ReadonlySet<string>,
+): Promise<Machine> {
+  const { api, clock, signal } = write;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await api.createMachine(machine, signal);
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+      // A machine may take a moment to show in the list.
+      await clock.sleep(RETRY_MS * attempt);
+      const found = await findCreated(api, machine.config, accounted);
+      if (found !== undefined) return found;
+      if (attempt === TRIES) throw error;
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Creates the app once: after a lost answer it is looked for. */
+export async function createApp(api: MachinesApi, organization: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.createApp(organization, signal);
+  } catch (error) {
+    if (!isAmbiguous(error) || (await api.getApp(signal)) === undefined) throw error;
+  }
+}
+
+async function findCreated(
+  api: MachinesApi,
+  config: MachineConfig,
+  accounted: ReadonlySet<string>,
+): Promise<Machine | undefined> {
+  const releaseId = config.metadata?.[METADATA.releaseId];
+  const machines = await api.listMachines();
+  return machines.find(
+    ({ id, config: there }) => !accounted.has(id) && there?.metadata?.[METADATA.releaseId] === releaseId,
+  );
+}
