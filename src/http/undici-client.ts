@@ -36,14 +36,17 @@ export class UndiciClient implements HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const origin = new URL(request.url).origin;
     let url = new URL(request.url);
+    let home = true;
     for (let hop = 0; ; hop += 1) {
-      const answer = await this.#exchange(request, url, url.origin === origin);
+      const answer = await this.#exchange(request, url, home);
       const location = answer.headers['location'];
       const next = redirectTarget(url, request.method, answer.statusCode, single(location));
       if (next === undefined) return new UndiciResponse(answer, url, request);
       await answer.body.dump();
       if (hop === MOST_REDIRECTS) throw tooManyRedirects(url);
       url = next;
+      // Once away it stays away: else another host chooses where a credential goes (CVE-2024-45336).
+      home &&= url.origin === origin;
     }
   }
 
