@@ -91,7 +91,7 @@ async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream): Promi
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(stream, (error: Error | null, output: readonly { error?: string }[]) => {
       const failure = error ?? output.find((line) => line.error !== undefined)?.error;
-      if (failure === undefined || failure === null) resolve();
+      if (failure === undefined) resolve();
       else reject(failure instanceof Error ? failure : new Error(failure));
     });
   });
