@@ -1,18 +1,20 @@
 import type { Capabilities } from '../image/capabilities.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ImageShape, ShapeReader } from '../image/shape.js';
+import type { Clock } from '../lib/clock.js';
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { shortDigest } from '../oci/digest.js';
 import { ACCEPT_ALL, ACCEPT_DOCKER, mediaTypeName } from '../oci/media-types.js';
 import { formatPlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
-import { describeAccept } from '../registry/answer.js';
 import type { StepVoice } from './steps.js';
 
 /** What was found, and what it really is. */
 export interface Found {
   readonly found: FoundImage;
   readonly shape: ImageShape;
+  /** milliseconds */
+  readonly durationMs: number;
 }
 
 export interface SearchRequest {
@@ -24,6 +26,7 @@ export interface SearchRequest {
 export interface SearchPorts {
   readonly search: ImageSearch;
   readonly shapes: ShapeReader;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly capabilities: Capabilities;
 }
@@ -47,9 +50,10 @@ export class Searching {
   }
 
   async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<Found> {
-    const { search, shapes, signal } = ports;
+    const { search, shapes, clock, signal } = ports;
     const { lag } = ports.capabilities;
     const accept = request.accept === 'docker' ? ACCEPT_DOCKER : ACCEPT_ALL;
+    const started = clock.now();
     try {
       const found = await search.find(reference, {
         accept,
@@ -58,7 +62,8 @@ export class Searching {
         onWait: (message) =>
           this.#voice === undefined ? this.#said.push(message) : this.#voice.log('info', message),
       });
-      return { found, shape: await shapes.read(found, signal) };
+      const shape = await shapes.read(found, signal);
+      return { found, shape, durationMs: clock.now() - started };
     } catch (error) {
       throw error instanceof DeployerError && NOT_THERE.has(error.code)
         ? couldNotFind(error, request.image, accept)
@@ -83,11 +88,9 @@ function couldNotFind(error: DeployerError, image: string, accept: readonly stri
     {
       cause: error,
       evidence: [
-        `${error.message}`,
+        error.message,
         ...error.evidence,
-        ...(accept === ACCEPT_DOCKER
-          ? [`asked as a client of before 2023 would (--accept docker): ${describeAccept(accept)} alone`]
-          : []),
+        ...(accept === ACCEPT_DOCKER ? ['asked as a client of before 2023 would (--accept docker)'] : []),
       ],
       suggestions: [...error.suggestions, ...(error.code === 'image_form_not_accepted' ? [] : [build])],
     },

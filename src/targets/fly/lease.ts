@@ -70,11 +70,16 @@ export class Leases {
     const startedAt = clock.now();
     for (;;) {
       const result = await this.#ask(id, undefined, wait.signal);
-      if (result.held) return this.#keep(id, result.nonce);
+      if (result.held) {
+        this.#keep(id, result.nonce);
+        return;
+      }
       const holder = result.missing ? undefined : await api.readLease(id, wait.signal);
       // The answer to an earlier try was lost.
-      if (holder?.nonce && holder.description === this.#options.description)
-        return this.#keep(id, holder.nonce);
+      if (holder?.nonce && holder.description === this.#options.description) {
+        this.#keep(id, holder.nonce);
+        return;
+      }
       const mayWaitMs = result.missing ? (wait.justCreated ? UNKNOWN_FOR_MS : 0) : wait.waitMs;
       const leftMs = startedAt + mayWaitMs - clock.now();
       const who = describeHolder(holder, result.said);
@@ -137,11 +142,17 @@ export class Leases {
         const again = await this.#ask(id, lease.nonce);
         // Ended while the API was out of reach, or dropped by it: nobody else having it, it is taken again.
         const result = again.held || stop.aborted ? again : await this.#ask(id, undefined);
-        if (!result.held) return stop.aborted ? undefined : this.#lose(id, result.said);
+        if (!result.held) {
+          if (!stop.aborted) this.#lose(id, result.said);
+          return;
+        }
         lease.nonce = result.nonce;
         goodUntil = clock.now() + TTL_MS;
       } catch (error) {
-        if (!isPassing(error)) return this.#lose(id, messageOf(error));
+        if (!isPassing(error)) {
+          this.#lose(id, messageOf(error));
+          return;
+        }
         if (clock.now() > goodUntil) {
           this.#options.warn(`the lock of machine ${id} can't be refreshed at the moment: ${error.message}`);
         }

@@ -1,19 +1,10 @@
-import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
 import { Leases } from './lease.js';
-import type { MachinesApi } from './machines-api.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
-import { Rollout } from './rollout.js';
+import { Rollout, type ReleasePorts } from './rollout.js';
 import { unitOf } from './unit.js';
-
-export interface ReleasePorts {
-  readonly api: MachinesApi;
-  readonly clock: Clock;
-  /** Reads the app's state anew. */
-  readonly read: (signal: AbortSignal) => Promise<FlyState>;
-}
 
 /**
  * Carries a plan out: every machine of the app is locked, the state read again under the locks, the machines

@@ -182,7 +182,7 @@ describe('whether two configurations are the same', () => {
       mounts: [],
       init: {},
     };
-    expect(sameConfig(asTheApiSaysIt as MachineConfig, wanted)).to.equal(true);
+    expect(sameConfig(asTheApiSaysIt, wanted)).to.equal(true);
   });
 
   for (const [what, change] of Object.entries({
