@@ -1,17 +1,13 @@
 import type { Clock } from '../../src/lib/clock.js';
 
-interface Sleeper {
-  readonly until: number;
-  readonly wake: () => void;
-}
-
-/** A clock that stands still until it is told to go on. */
+/** A clock on which sleeping takes no time: it moves on at once, and keeps what was slept. */
 export class SimulatedClock implements Clock {
+  /** The pauses so far, in milliseconds. */
+  readonly slept: number[] = [];
   #now: number;
-  readonly #sleepers = new Set<Sleeper>();
 
-  constructor(startMs = Date.UTC(2026, 0, 1)) {
-    this.#now = startMs;
+  constructor(now = Date.UTC(2026, 0, 1)) {
+    this.#now = now;
   }
 
   now(): number {
@@ -19,37 +15,13 @@ export class SimulatedClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const sleeper = { until: this.#now + ms, wake: resolve };
-      const abort = (): void => {
-        this.#sleepers.delete(sleeper);
-        reject(signal?.reason as Error);
-      };
-      if (signal?.aborted === true) return void abort();
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#sleepers.add(sleeper);
-    });
+    signal?.throwIfAborted();
+    this.slept.push(ms);
+    this.#now += ms;
+    return Promise.resolve();
   }
 
-  /** Lets so much time pass, waking who is due in the order of their time; lets what they set off run. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await settle();
-    for (let next = this.#nextBefore(end); next !== undefined; next = this.#nextBefore(end)) {
-      this.#now = Math.max(this.#now, next.until);
-      this.#sleepers.delete(next);
-      next.wake();
-      await settle();
-    }
-    this.#now = end;
+  advance(ms: number): void {
+    this.#now += ms;
   }
-
-  #nextBefore(end: number): Sleeper | undefined {
-    return [...this.#sleepers].filter(({ until }) => until <= end).sort((a, b) => a.until - b.until)[0];
-  }
-}
-
-/** Lets all that is ready run, promises and immediates. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }

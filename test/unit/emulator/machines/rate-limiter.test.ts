@@ -4,10 +4,10 @@ import {
   GET_MACHINE_RATE,
   RateLimiter,
 } from '../../../../src/emulator/machines/rate-limiter.js';
-import { SimulatedClock } from '../../../support/simulated-clock.js';
+import { SteppedClock } from '../../../support/stepped-clock.js';
 
 describe('the rate limiter', () => {
-  const clock = new SimulatedClock();
+  const clock = new SteppedClock();
   const limiter = new RateLimiter(clock);
   const take = (key: string, times: number, rate = ACTION_RATE): number =>
     Array.from({ length: times }, () => limiter.take(key, rate)).filter(Boolean).length;

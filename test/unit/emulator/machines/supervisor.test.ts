@@ -6,7 +6,7 @@ import type { MachineConfig } from '../../../../src/emulator/machines/machine-co
 import { isSettled, type MachineRecord } from '../../../../src/emulator/machines/machine.js';
 import { Supervisor } from '../../../../src/emulator/machines/supervisor.js';
 import { noRuntime } from '../../../../src/emulator/runtime/none.js';
-import { settle, SimulatedClock } from '../../../support/simulated-clock.js';
+import { settle, SteppedClock } from '../../../support/stepped-clock.js';
 
 function record(config: Partial<MachineConfig> = {}): MachineRecord {
   return {
@@ -28,14 +28,14 @@ function record(config: Partial<MachineConfig> = {}): MachineRecord {
 }
 
 interface Play {
-  readonly clock: SimulatedClock;
+  readonly clock: SteppedClock;
   readonly machine: Supervisor;
   readonly log: string[];
   readonly faults: Faults;
 }
 
 function play(config: Partial<MachineConfig> = {}, ...faults: readonly Fault[]): Play {
-  const clock = new SimulatedClock();
+  const clock = new SteppedClock();
   const log: string[] = [];
   const scripted = new Faults(faults);
   const machine = new Supervisor('shop', record(config), {
