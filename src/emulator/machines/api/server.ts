@@ -74,7 +74,10 @@ export class MachinesServer {
       const url = new URL(request.url ?? '/', 'http://localhost');
       const fault = this.#faultFor(request, url.pathname);
       if (fault !== undefined && 'drop' in fault && fault.drop === true) return void request.socket.destroy();
-      if (fault !== undefined && 'status' in fault) return sendFault(response, fault);
+      if (fault !== undefined && 'status' in fault) {
+        sendFault(response, fault);
+        return;
+      }
       if (fault !== undefined && 'delayMs' in fault)
         await this.#platform.ports.clock.sleep(fault.delayMs, gone.signal);
       const answer = await this.#answer(request, url, gone.signal);
