@@ -66,7 +66,7 @@ function pastRelease(
   undone: boolean,
 ): PastRelease {
   // Of several the one by digest: a release that flyctl made names its image by tag in its older versions.
-  const trace = traces.find(({ image }) => image?.includes('@')) ?? traces[0];
+  const trace = traces.find(({ image }) => image?.includes('@')) ?? (traces[0] as Trace);
   const running = new Set(traces.filter(({ current }) => current).map(({ machine }) => machine.id)).size;
   const times = traces.map(({ createdAt }) => createdAt).filter((at): at is number => at !== undefined);
   const metadata = readReleaseMetadata(trace.config);
