@@ -1,7 +1,6 @@
 // Bundles the program into dist/bundle: CommonJS chunks, each command and each heavy module one of its own, an oclif
 // root with its own manifest, V8's code cache, and the licences of what went in.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { globSync } from 'tinyglobby';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, transformSync } from 'esbuild';
 import { makeCodeCache } from './code-cache.mjs';
@@ -16,7 +15,9 @@ const TARGET = 'node20';
 /** @param {string} root the project's folder, with src/ */
 export async function bundle(root) {
   const outdir = join(root, 'dist/bundle');
-  const commands = globSync('src/commands/**/*.ts', { cwd: root });
+  const commands = readdirSync(join(root, 'src/commands'), { recursive: true })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/commands/${name}`);
   const result = await build({
     absWorkingDir: root,
     entryPoints: ['src/cli/main.ts', ...commands].map((file) => ({ in: file, out: chunkName(file) })),

@@ -22,6 +22,8 @@ export interface HttpResponse {
   readonly body: Readable;
   /** Reads the body whole. Throws `response_too_large` past `limit` bytes. */
   bytes(limit: number): Promise<Buffer>;
+  /** Reads the body's first `limit` bytes and lets the rest go. */
+  start(limit: number): Promise<Buffer>;
   /** As `bytes`, decoded as UTF-8. */
   text(limit: number): Promise<string>;
   /** Lets the body go without reading it; the connection may be reused. */

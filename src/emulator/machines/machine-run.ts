@@ -106,7 +106,10 @@ export class MachineRun {
     try {
       await this.#ports.runtime.prepare(pullReference(this.#machine.image_ref), signal);
       signal.throwIfAborted();
-      if (!this.#machine.launch) return this.#observer.rested();
+      if (!this.#machine.launch) {
+        this.#observer.rested();
+        return;
+      }
       for (let restarts = 0; await this.#runOnce(restarts); restarts += 1) {
         await this.#ports.clock.sleep(restartDelayMs(restarts + 1), signal);
       }

@@ -64,7 +64,10 @@ export class Leases {
     const giveUpAt = startedAt + wait.waitMs;
     for (;;) {
       const result = await this.#ask(id, undefined, wait.signal);
-      if (result.held) return this.#keep(id, result.nonce);
+      if (result.held) {
+        this.#keep(id, result.nonce);
+        return;
+      }
       if (result.missing) {
         if (!wait.justCreated || clock.now() - startedAt > UNKNOWN_FOR_MS) throw missing(id, result.said);
         await clock.sleep(RETRY_MS, wait.signal);
@@ -131,11 +134,17 @@ export class Leases {
         const again = await this.#ask(id, lease.nonce);
         // Ended while the API was out of reach, or dropped by it: nobody else having it, it is taken again.
         const result = again.held || stop.aborted ? again : await this.#ask(id, undefined);
-        if (!result.held) return stop.aborted ? undefined : this.#lose(id, result.said);
+        if (!result.held) {
+          if (!stop.aborted) this.#lose(id, result.said);
+          return;
+        }
         lease.nonce = result.nonce;
         goodUntil = clock.now() + TTL_MS;
       } catch (error) {
-        if (!isPassing(error)) return this.#lose(id, messageOf(error));
+        if (!isPassing(error)) {
+          this.#lose(id, messageOf(error));
+          return;
+        }
         if (clock.now() > goodUntil) {
           this.#options.warn(`the lock of machine ${id} can't be refreshed at the moment: ${error.message}`);
         }

@@ -180,8 +180,8 @@ describe('a release on a Machines API that has its faults', () => {
   it('finds and destroys a machine whose creation was answered with nothing but errors', async () => {
     const pathPattern = `/v1/apps/${APP}/machines`;
     fly.fault({ match: { method: 'POST', pathPattern, nth: 1 }, answer: { drop: 'after' } });
-    // The list fails long enough for the creation to be given up.
-    fly.fault({ match: { method: 'GET', pathPattern, nth: 3 }, answer: { status: 400 } });
+    // Nor can it be looked for just then.
+    fly.fault({ match: { method: 'GET', pathPattern, nth: 1 }, answer: { status: 400 } });
     const { outcome } = await fly.deploy('old');
     expect(outcome.status).to.equal('rolled-back');
     await fly.clock.sleep(1000);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { DeployConfig, HttpService } from '../../../src/config/deploy-config.js';
 import { MachinesServer } from '../../../src/emulator/machines/api/server.js';
 import { Faults, type Fault } from '../../../src/emulator/machines/faults.js';
@@ -111,7 +110,7 @@ export class FlyEmulator {
     const { speed = 40, rateLimits = true } = options;
     const clock = fastClock(speed);
     const folder = await makeTempFolder('fly');
-    const stateFile = new StateFile(join(folder.path, 'state.json'), (error) => {
+    const stateFile = new StateFile(folder.path, (error) => {
       throw error;
     });
     const ports = {
@@ -215,6 +214,12 @@ export class FlyEmulator {
       }))
       .filter(({ state }) => state !== 'destroyed')
       .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** As if the machine's lease had run out. */
+  dropLease(id: string): void {
+    const supervisor = this.#platform.app(APP).machine(id);
+    supervisor.amend(({ lease: _dropped, ...machine }) => machine);
   }
 
   /** One request past the target: what another client of the API does. */

@@ -73,12 +73,15 @@ export class MachinesServer {
       requireToken(request, this.#options.token);
       const url = new URL(request.url ?? '/', 'http://localhost');
       const fault = this.#faultFor(request, url.pathname);
-      if (fault !== undefined && 'drop' in fault && fault.drop === true) return void request.destroy();
-      if (fault !== undefined && 'status' in fault) return sendFault(response, fault);
+      if (fault !== undefined && 'drop' in fault && fault.drop === true) return void request.socket.destroy();
+      if (fault !== undefined && 'status' in fault) {
+        sendFault(response, fault);
+        return;
+      }
       if (fault !== undefined && 'delayMs' in fault)
         await this.#platform.ports.clock.sleep(fault.delayMs, gone.signal);
       const answer = await this.#answer(request, url, gone.signal);
-      if (fault !== undefined && 'drop' in fault) return void request.destroy();
+      if (fault !== undefined && 'drop' in fault) return void request.socket.destroy();
       send(response, answer);
     } catch (error) {
       if (gone.signal.aborted) return;
