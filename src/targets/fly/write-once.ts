@@ -100,13 +100,28 @@ export async function createMachine(
   }
 }
 
-/** Creates the app once: after a lost answer it is looked for. */
+/**
+ * Creates the app once: after a lost answer it is looked for.
+ * @throws DeployerError `locked` when it has come to be since it was looked for
+ */
 export async function createApp(api: MachinesApi, organization: string, signal: AbortSignal): Promise<void> {
   try {
     await api.createApp(organization, signal);
   } catch (error) {
-    if (!isAmbiguous(error) || (await api.getApp(signal)) === undefined) throw error;
+    if (!isAmbiguous(error) && !isRejected(error)) throw error;
+    if ((await api.getApp(signal)) === undefined) throw error;
+    if (isRejected(error)) throw createdMeanwhile(api.app, error);
   }
+}
+
+function createdMeanwhile(app: string, cause: unknown): DeployerError {
+  return new DeployerError('locked', `app ${app} was created meanwhile, by another deploy of it, it seems`, {
+    suggestions: [
+      'when the other deploy has ended, deploy again; nothing was changed by this one',
+      `deployer status -a ${app}`,
+    ],
+    cause,
+  });
 }
 
 async function findCreated(
