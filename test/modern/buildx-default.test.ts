@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ACCEPT_ALL, ACCEPT_DOCKER, MEDIA_TYPE } from '../../src/oci/media-types.js';
+import type { DeployResult } from '../../src/deploy/result.js';
 import type { Inspection } from '../../src/image/inspect.js';
 import type { DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
@@ -9,6 +10,7 @@ import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { runProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
+import { startTestEmulator } from '../support/test-emulator.js';
 
 interface Index {
   readonly manifests: readonly {
@@ -108,5 +110,27 @@ describe('an image that buildx builds when nothing is said of provenance', funct
       status: 404,
       message: 'OCI index found, but accept header does not support OCI indexes',
     });
+  });
+
+  it('fails to deploy as it did in the forum for the old client, and deploys by digest for this one', async () => {
+    await using platform = await startTestEmulator();
+    const { apiUrl, token } = platform.emulator;
+    const env = { DEPLOYER_API_URL: apiUrl, DEPLOYER_API_TOKEN: token };
+    const image = `${registry.host}/forum/app:v1`;
+    const deploy = ['deploy', '--image', image, '--app', 'forum'];
+
+    const old = await runProgram([...deploy, '--accept', 'docker'], { env });
+    expect(old.code).to.equal(3);
+    expect(old.stderr)
+      .to.contain(`Searching for image '${image}' remotely...`)
+      .and.contain(`Could not find image "${image}"`)
+      .and.contain('OCI index found, but accept header does not support OCI indexes');
+
+    const today = await runProgram([...deploy, '--json'], { env });
+    expect(today.code, today.stderr).to.equal(0);
+    const { image: handedOver, status } = JSON.parse(today.stdout) as DeployResult;
+    const digest = (await ask(ACCEPT_ALL)).headers.get('docker-content-digest');
+    expect(status).to.equal('succeeded');
+    expect(handedOver.deployed).to.equal(`${registry.host}/forum/app@${digest}`);
   });
 });
