@@ -17,7 +17,7 @@ interface Metafile {
   >;
 }
 
-const HEAVY = ['undici', 'dockerode', 'docker-modem', 'listr2', 'ora', 'valibot', 'toml-eslint-parser'];
+const HEAVY = ['undici', 'dockerode', 'docker-modem', 'ssh2', 'listr2', 'ora'];
 
 describe('the bundle', () => {
   it('loads no heavy module before a command uses it', async () => {
