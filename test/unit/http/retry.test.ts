@@ -176,7 +176,18 @@ describe('Retry-After', () => {
   });
 
   it("that can't be read is none", () => {
-    for (const rubbish of [undefined, '', 'soon', '-5', '1.5', '5s', '1e3', 'Thu, 99 Xyz 2026', '\u0000']) {
+    for (const rubbish of [
+      undefined,
+      '',
+      'soon',
+      '-5',
+      '1.5',
+      '5s',
+      '1e3',
+      '2026-02-01',
+      'Thu, 99 Xyz 2026',
+      '\u0000',
+    ]) {
       expect(parseRetryAfter(rubbish, now), String(rubbish)).to.equal(undefined);
     }
   });
