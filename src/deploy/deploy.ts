@@ -71,7 +71,10 @@ export async function deploy<State, R extends ReleasePlan>(
     });
     const shown = planDocument(plan);
     steps.emit({ type: 'plan', plan: shown });
-    if (request.dryRun) return { plan: shown };
+    if (request.dryRun) {
+      steps.emit({ type: 'done' });
+      return { plan: shown };
+    }
     const executed = await execute(ports.target, plan, steps, ports.signal);
     steps.emit({
       type: 'done',
