@@ -1,8 +1,8 @@
 import { pauseAfter } from '../http/retry.js';
 import type { HttpResponse } from '../http/client.js';
 import { DeployerError } from '../lib/errors.js';
+import { ContentCheck } from '../oci/content-check.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { algorithmOf, Digester } from '../oci/digest.js';
 import { readAnswer, ERROR_BODY_LIMIT } from './answer.js';
 import { refusalOf } from './refusal.js';
 import type { RegistryRequests, RepositoryAccess } from './requests.js';
@@ -27,12 +27,12 @@ export async function* downloadBlob(
   blob: Descriptor,
   { start = 0, signal }: DownloadOptions = {},
 ): AsyncGenerator<Buffer> {
-  const check = new BlobCheck(access, blob, start);
+  const check = new ContentCheck(blob, start, mismatchOf(access, blob));
   const { retry } = requests;
   for (let attempt = 1; !check.complete; attempt += 1) {
     const before = check.position;
     try {
-      yield* remaining(requests, access, check, signal);
+      yield* remaining(requests, access, blob, check, signal);
     } catch (error) {
       if (!(error instanceof DeployerError) || !requests.retry.codes.has(error.code)) throw error;
       if (check.position - before >= WORTHWHILE) attempt = 1;
@@ -47,10 +47,11 @@ export async function* downloadBlob(
 async function* remaining(
   requests: RegistryRequests,
   access: RepositoryAccess,
-  check: BlobCheck,
+  blob: Descriptor,
+  check: ContentCheck,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  const { blob, position } = check;
+  const { position } = check;
   const { response, authorized } = await requests.send(access, {
     method: 'GET',
     target: `blobs/${blob.digest}`,
@@ -69,7 +70,7 @@ async function* remaining(
     passed += chunk.length;
     if (fresh.length > 0) yield check.take(fresh);
   }
-  if (!check.complete) throw check.tooShort();
+  if (!check.complete) throw tooShort(access, blob, check.position);
 }
 
 /** Where the answer's body begins in the blob: RFC 9110, 14.4 for a part. */
@@ -83,55 +84,11 @@ function firstByteOf({ status, headers, url }: HttpResponse, asked: number): num
   });
 }
 
-/** Follows a blob's bytes: never more than its size, and the last of them only when all are right. */
-class BlobCheck {
-  readonly blob: Descriptor;
-  readonly #access: RepositoryAccess;
-  readonly #digester: Digester | undefined;
-  #position: number;
-
-  constructor(access: RepositoryAccess, blob: Descriptor, start: number) {
-    this.blob = blob;
-    this.#access = access;
-    this.#position = start;
-    this.#digester = start === 0 ? new Digester(algorithmOf(blob.digest)) : undefined;
-    if (this.complete) this.#checkDigest();
-  }
-
-  get position(): number {
-    return this.#position;
-  }
-
-  get complete(): boolean {
-    return this.#position >= this.blob.size;
-  }
-
-  take(chunk: Buffer): Buffer {
-    this.#position += chunk.length;
-    if (this.#position > this.blob.size) throw this.#mismatch(`more bytes than its size, ${this.blob.size}`);
-    this.#digester?.update(chunk);
-    if (this.complete) this.#checkDigest();
-    return chunk;
-  }
-
-  tooShort(): DeployerError {
-    return new DeployerError('connection_lost', `${this.#access.domain} stopped before a blob's end`, {
-      evidence: [`${this.blob.digest}: ${this.#position} of ${this.blob.size} bytes`],
-      suggestions: ['try again; if it stays, the registry has lost a part of this blob'],
-    });
-  }
-
-  #checkDigest(): void {
-    const digest = this.#digester?.digest();
-    if (digest !== undefined && digest !== this.blob.digest)
-      throw this.#mismatch(`the digest of the bytes: ${digest}`);
-  }
-
-  #mismatch(evidence: string): DeployerError {
-    const { domain, path } = this.#access;
-    return new DeployerError(
+function mismatchOf({ domain, path }: RepositoryAccess, blob: Descriptor) {
+  return (evidence: string): DeployerError =>
+    new DeployerError(
       'digest_mismatch',
-      `what ${domain} sent for the blob ${this.blob.digest} of ${path} is not what its digest says`,
+      `what ${domain} sent for the blob ${blob.digest} of ${path} is not what its digest says`,
       {
         evidence: [evidence],
         suggestions: [
@@ -139,5 +96,11 @@ class BlobCheck {
         ],
       },
     );
-  }
+}
+
+function tooShort({ domain }: RepositoryAccess, blob: Descriptor, position: number): DeployerError {
+  return new DeployerError('connection_lost', `${domain} stopped before a blob's end`, {
+    evidence: [`${blob.digest}: ${position} of ${blob.size} bytes`],
+    suggestions: ['try again; if it stays, the registry has lost a part of this blob'],
+  });
 }

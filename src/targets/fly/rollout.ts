@@ -4,7 +4,7 @@ import { appUrl } from './app-url.js';
 import { becomeHealthy } from './become-healthy.js';
 import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
 import { definedChecks, markRun } from './health.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import type { Machine } from './machine.js';
 import type { FlyPlan, FlyState, MachineChange } from './plan.js';

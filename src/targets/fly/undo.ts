@@ -3,7 +3,7 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { ReleaseEvent } from '../target.js';
 import { becomeHealthy } from './become-healthy.js';
 import { definedChecks, isHealthy, markRun } from './health.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, type Machine } from './machine.js';
 import { undoneConfig } from './machine-config.js';
