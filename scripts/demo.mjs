@@ -2,7 +2,7 @@
 // the embedded platform. Leaves nothing behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,18 @@ import { writeDemoImage } from './demo/demo-image.mjs';
 
 const BIN = fileURLToPath(new URL('../bin/run.js', import.meta.url));
 const started = performance.now();
+
+const FLY_TOML = `app = 'hello'
+
+[http_service]
+  internal_port = 8080
+
+  [[http_service.checks]]
+    path = '/'
+    interval = '1s'
+    timeout = '2s'
+    grace_period = '1s'
+`;
 
 const folder = await mkdtemp(join(tmpdir(), 'deployer-demo-'));
 const stop = new AbortController();
@@ -27,14 +39,17 @@ try {
 
   say('An image in the shape that buildx makes by default: an OCI index of the image and its provenance.');
   await writeDemoImage(join(folder, 'image'), 'v1');
-  await deployer(['image', 'copy', '--all', `oci:${join(folder, 'image')}:v1`, image], env, 0);
+  await deployer(['image', 'copy', '--all', 'oci:image:v1', image], env, 0);
+
+  await writeFile(join(folder, 'fly.toml'), FLY_TOML);
+  console.log(`$ cat fly.toml\n${FLY_TOML.trim()}`);
 
   say("January 2023: a client that asks with Docker's media types alone.");
-  await deployer(['deploy', '--accept', 'docker', '--image', image, '--app', 'hello'], env, 3);
+  await deployer(['deploy', '--accept', 'docker', '--image', image], env, 3);
 
   say('Today: asked with every media type, deployed by digest.');
-  await deployer(['deploy', '--image', image, '--app', 'hello'], env, 0);
-  await deployer(['status', '--app', 'hello'], env, 0);
+  await deployer(['deploy', '--image', image], env, 0);
+  await deployer(['status'], env, 0);
 
   if (runtime === 'docker') await visit(env);
   else
@@ -55,7 +70,11 @@ function say(line) {
 /** Runs the program as a person would, and insists on its exit code. */
 async function deployer(args, env, expected) {
   console.log(`$ deployer ${args.join(' ')}`);
-  const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env,
+    cwd: folder,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const kill = () => child.kill('SIGTERM');
   stop.signal.addEventListener('abort', kill);
   const [code] = await once(child, 'close');
@@ -88,7 +107,7 @@ async function startEmulator(dataDir) {
 
 /** Asks the app itself, at the URL that the deploy named. */
 async function visit(env) {
-  const child = spawn(process.execPath, [BIN, 'status', '--json', '--app', 'hello'], { env });
+  const child = spawn(process.execPath, [BIN, 'status', '--json'], { env, cwd: folder });
   let output = '';
   for await (const chunk of child.stdout) output += chunk;
   const { url } = JSON.parse(output);

@@ -5,7 +5,10 @@ import { say, type Io } from '../ui/io.js';
 
 /** What was thrown, as the one kind of error that users meet. */
 export function asDeployerError(thrown: unknown): DeployerError {
-  if (thrown instanceof DeployerError) return thrown;
+  if (thrown instanceof DeployerError) {
+    thrown.message = withoutParserFrame(thrown.message);
+    return thrown;
+  }
   if (thrown instanceof CLIError) return usageError(thrown);
   return new DeployerError('unexpected', `unexpected error: ${messageOf(thrown)}`, {
     suggestions: [
@@ -48,15 +51,19 @@ function stackOf(error: DeployerError): string[] {
 }
 
 // oclif's own errors are about the arguments. Its parse errors carry the whole configuration, the manifest
-// and the arguments as properties: only the text goes on. The last line repeats what the suggestion says.
+// and the arguments as properties: only the text goes on.
 function usageError(error: CLIError): DeployerError {
-  const text = error.message.replace(/^Parsing (--\S+) \n\t/, '$1: ');
-  const lines = text.split('\n').map((line) => line.trim());
-  const [message = '', ...evidence] = lines.filter(
-    (line) => line !== '' && line !== 'See more help with --help',
-  );
+  const lines = withoutParserFrame(error.message)
+    .split('\n')
+    .map((line) => line.trim());
+  const [message = '', ...evidence] = lines.filter((line) => line !== '');
   return new DeployerError('usage', message, {
     evidence,
     suggestions: [...(error.suggestions ?? []), 'see the flags and arguments with --help'],
   });
+}
+
+// oclif writes its own words around the message of whatever a flag's `parse` throws, and at the end of its own.
+function withoutParserFrame(message: string): string {
+  return message.replace(/^Parsing (--\S+) \n\t/, '$1: ').replace(/\nSee more help with --help$/, '');
 }

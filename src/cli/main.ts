@@ -1,6 +1,6 @@
 import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
-import { createIo } from '../ui/io.js';
+import { createIo, type Io } from '../ui/io.js';
 import { asDeployerError, present } from './failure.js';
 import { unknownCommand, unknownCommandWords } from './unknown-command.js';
 
@@ -13,6 +13,12 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
   // A reader that went away (`| head`) must not end a deploy halfway. oclif does the same for stdout.
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
+  });
+  // What is thrown outside a command's own course: Node would print it with all that stands in it.
+  process.on('uncaughtException', (thrown) => {
+    const error = asDeployerError(thrown);
+    present(error, processIo(argv));
+    process.exit(error.exit);
   });
   try {
     await runOclif([...argv], root);
@@ -27,9 +33,13 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
 async function presentFailure(thrown: unknown, argv: readonly string[], root: LoadOptions): Promise<number> {
   const words = unknownCommandWords(thrown);
   const error = words === undefined ? asDeployerError(thrown) : await unknownCommand(words, root);
-  const { env, stdout, stderr } = process;
-  present(error, createIo({ argv, env, stdout, stderr }));
+  present(error, processIo(argv));
   return error.exit;
+}
+
+function processIo(argv: readonly string[]): Io {
+  const { env, stdout, stderr } = process;
+  return createIo({ argv, env, stdout, stderr });
 }
 
 /** The exit code of an error that has been presented already. */

@@ -16,6 +16,8 @@ export interface ApiCredentials {
   readonly url: string;
   /** The value of the Authorization header: for `url`'s origin and no other. */
   readonly authorization: string;
+  /** Where the token came from: `FLY_API_TOKEN`, `--token-file`. */
+  readonly source: string;
 }
 
 export interface ApiInputs {
@@ -35,7 +37,7 @@ export async function apiCredentials(inputs: ApiInputs): Promise<ApiCredentials>
   const url = apiUrl(inputs);
   const { token, from } = await readToken(inputs);
   inputs.keepSecret(token);
-  return { url, authorization: authorizationOf(token, from) };
+  return { url, authorization: authorizationOf(token, from), source: from };
 }
 
 function apiUrl({ flags, env }: ApiInputs): string {

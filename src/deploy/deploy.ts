@@ -8,7 +8,7 @@ import { parseReference } from '../oci/reference.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import type { EventSink } from './events.js';
 import { execute, type Executed } from './execute.js';
-import { makePlan, planDocument, type PlanDocument } from './plan.js';
+import { makePlan, planDocument, summaryOfStep, type PlanDocument } from './plan.js';
 import { describeFound, Searching } from './searching.js';
 import { Steps } from './steps.js';
 
@@ -57,10 +57,18 @@ export async function deploy<State, R extends ReleasePlan>(
       `Searching for image '${request.image}' remotely...`,
       async (voice) => {
         const answer = await searching.answer(voice);
-        return { value: answer, summary: describeFound(answer.found, answer.shape) };
+        return {
+          value: answer,
+          summary: describeFound(answer.found, answer.shape),
+          durationMs: answer.durationMs,
+        };
       },
     );
-    const plan = makePlan(ports.target, { ...request, requested: request.image, found, shape, state });
+    const inputs = { ...request, requested: request.image, found, shape, state };
+    const plan = await steps.run('adapt', `Adapt image to ${ports.target.name}`, () => {
+      const value = makePlan(ports.target, inputs);
+      return Promise.resolve({ value, summary: summaryOfStep(value, 'adapt') });
+    });
     const shown = planDocument(plan);
     steps.emit({ type: 'plan', plan: shown });
     if (request.dryRun) return { plan: shown };

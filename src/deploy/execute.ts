@@ -1,6 +1,6 @@
 import type { DeployerError } from '../lib/errors.js';
 import type { ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
-import type { Plan } from './plan.js';
+import { summaryOfStep, type Plan } from './plan.js';
 import type { DeployResult } from './result.js';
 import type { Steps, StepVoice } from './steps.js';
 
@@ -23,11 +23,7 @@ export async function execute<R extends ReleasePlan>(
   signal: AbortSignal,
 ): Promise<Executed> {
   for (const { step, summary } of plan.steps) {
-    if (step === 'adapt') {
-      await steps.run('adapt', `Adapt image to ${plan.target}`, () =>
-        Promise.resolve({ value: undefined, summary }),
-      );
-    } else if (step !== 'release') steps.skip(step, STEP_TITLE[step], summary);
+    if (step === 'build' || step === 'push') steps.skip(step, STEP_TITLE[step], summary);
   }
   const outcome = await release(target, plan, steps, signal);
   const result = resultOf(plan, outcome, steps);
@@ -50,9 +46,8 @@ async function release<R extends ReleasePlan>(
   signal: AbortSignal,
 ): Promise<ReleaseOutcome> {
   let failed: ReleaseOutcome | undefined;
-  const title = plan.steps.find(({ step }) => step === 'release')?.summary ?? 'Release';
   try {
-    return await steps.run('release', title, async (voice) => {
+    return await steps.run('release', summaryOfStep(plan, 'release'), async (voice) => {
       const report = (event: ReleaseEvent): void => tell(event, steps, voice);
       const outcome = await target.release(plan.release, { report, signal });
       if ('error' in outcome) {

@@ -32,6 +32,11 @@ export function planDocument({ app, target, image, steps, writes, release }: Pla
   return { app, target, image, steps, writes, release: release.release };
 }
 
+/** The line that sums a step of the plan up. */
+export function summaryOfStep({ steps }: Plan, name: PlanStep['step']): string {
+  return steps.find(({ step }) => step === name)?.summary ?? '';
+}
+
 /** What was read before anything is decided. */
 export interface PlanInputs<State> {
   readonly config: DeployConfig;

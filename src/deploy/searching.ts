@@ -1,6 +1,7 @@
 import type { Capabilities } from '../image/capabilities.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ImageShape, ShapeReader } from '../image/shape.js';
+import type { Clock } from '../lib/clock.js';
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { shortDigest } from '../oci/digest.js';
 import { ACCEPT_ALL, ACCEPT_DOCKER, mediaTypeName } from '../oci/media-types.js';
@@ -13,6 +14,8 @@ import type { StepVoice } from './steps.js';
 export interface Found {
   readonly found: FoundImage;
   readonly shape: ImageShape;
+  /** milliseconds */
+  readonly durationMs: number;
 }
 
 export interface SearchRequest {
@@ -24,6 +27,7 @@ export interface SearchRequest {
 export interface SearchPorts {
   readonly search: ImageSearch;
   readonly shapes: ShapeReader;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly capabilities: Capabilities;
 }
@@ -47,9 +51,10 @@ export class Searching {
   }
 
   async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<Found> {
-    const { search, shapes, signal } = ports;
+    const { search, shapes, clock, signal } = ports;
     const { lag } = ports.capabilities;
     const accept = request.accept === 'docker' ? ACCEPT_DOCKER : ACCEPT_ALL;
+    const started = clock.now();
     try {
       const found = await search.find(reference, {
         accept,
@@ -58,7 +63,8 @@ export class Searching {
         onWait: (message) =>
           this.#voice === undefined ? this.#said.push(message) : this.#voice.log('info', message),
       });
-      return { found, shape: await shapes.read(found, signal) };
+      const shape = await shapes.read(found, signal);
+      return { found, shape, durationMs: clock.now() - started };
     } catch (error) {
       throw error instanceof DeployerError && NOT_THERE.has(error.code)
         ? couldNotFind(error, request.image, accept)

@@ -25,26 +25,36 @@ export class Steps {
     this.#sink({ time: new Date(this.#clock.now()).toISOString(), ...event });
   }
 
-  /** @param work resolves to the step's value and the line that sums it up */
+  /**
+   * @param work resolves to the step's value and the line that sums it up; its duration too where it began before
+   *   the step did
+   */
   async run<T>(
     step: StepName,
     title: string,
-    work: (voice: StepVoice) => Promise<{ readonly value: T; readonly summary: string }>,
+    work: (
+      voice: StepVoice,
+    ) => Promise<{ readonly value: T; readonly summary: string; readonly durationMs?: number }>,
   ): Promise<T> {
     const started = this.#clock.now();
     this.emit({ type: 'step.started', step, title });
+    const elapsed = (): number => this.#clock.now() - started;
     try {
-      const { value, summary } = await work({
+      const {
+        value,
+        summary,
+        durationMs = elapsed(),
+      } = await work({
         progress: (message) => this.emit({ type: 'step.progress', step, message }),
         log: (level, message) => this.emit({ type: 'step.log', step, level, message }),
       });
-      this.emit({ type: 'step.succeeded', step, summary, durationMs: this.#clock.now() - started });
+      this.#durations.set(step, durationMs);
+      this.emit({ type: 'step.succeeded', step, summary, durationMs });
       return value;
     } catch (error) {
+      this.#durations.set(step, elapsed());
       if (error instanceof DeployerError) this.emit({ type: 'step.failed', step, error: error.toDocument() });
       throw error;
-    } finally {
-      this.#durations.set(step, this.#clock.now() - started);
     }
   }
 

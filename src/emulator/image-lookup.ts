@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isDigest } from '../oci/digest.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
 import { formatReference, manifestNameOf } from '../oci/reference.js';
-import { isLoopbackHost } from './loopback.js';
+import { isLoopbackHost } from '../http/loopback.js';
 import { ApiError } from './machines/api-error.js';
 import type { ImageLookup } from './machines/platform.js';
 
@@ -15,7 +15,8 @@ const TIMEOUT_MS = 10_000;
  */
 export function imageLookup(registryPort: number): ImageLookup {
   return async (reference) => {
-    const isOwn = isLoopbackHost(reference.domain) && reference.domain.endsWith(`:${registryPort}`);
+    const { hostname, port } = new URL(`http://${reference.domain}`);
+    const isOwn = isLoopbackHost(hostname) && port === String(registryPort);
     if (!isOwn) return reference.digest;
     const request = httpRequest({
       host: '127.0.0.1',

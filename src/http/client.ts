@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-
 /** A body that can be sent again: each try opens it anew. */
 export interface StreamBody {
   /** bytes; sent as Content-Length */
@@ -27,11 +25,12 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
-  readonly body: Readable;
   /** The body as it comes. What breaks it off throws as `HttpClient` does (`connection_lost`, ...). */
   chunks(): AsyncIterable<Buffer>;
   /** Reads the body whole. Throws `response_too_large` past `limit` bytes. */
   bytes(limit: number): Promise<Buffer>;
+  /** Reads the body's first `limit` bytes and lets the rest go. */
+  start(limit: number): Promise<Buffer>;
   /** As `bytes`, decoded as UTF-8. */
   text(limit: number): Promise<string>;
   /** Lets the body go without reading it; the connection may be reused. */

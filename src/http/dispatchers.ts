@@ -1,4 +1,5 @@
 import type { Agent, Dispatcher } from 'undici';
+import { DeployerError } from '../lib/errors.js';
 import { isLoopbackHost } from './loopback.js';
 
 /** TLS material for one host, PEM. */
@@ -10,7 +11,10 @@ export interface TlsMaterial {
 
 /** Which connections a URL's requests go through. */
 export interface DispatcherSource {
+  /** @throws DeployerError `config_invalid` for a proxy or TLS material that can't be used */
   forUrl(url: URL): Promise<Dispatcher>;
+  /** The proxy that is configured for this URL; NO_PROXY may except it. */
+  proxyFor(url: URL): URL | undefined;
   close(): Promise<void>;
 }
 
@@ -22,7 +26,7 @@ export interface DispatcherOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** undici's agents: one for direct ways, one for the proxy, one for each host with TLS material of its own. */
+/** undici's agents: one for direct ways, one for each proxy, one for each host with TLS material of its own. */
 export class Dispatchers implements DispatcherSource {
   readonly #options: DispatcherOptions;
   readonly #made = new Map<string, Promise<Dispatcher>>();
@@ -32,15 +36,21 @@ export class Dispatchers implements DispatcherSource {
   }
 
   async forUrl(url: URL): Promise<Dispatcher> {
+    const proxy = this.proxyFor(url);
     const tls = url.protocol === 'https:' ? await this.#options.tlsFor?.(url.host) : undefined;
-    // As in Go's net/http, which docker and flyctl use: loopback never goes through a proxy.
-    const proxied = !isLoopbackHost(url.hostname) && this.#proxies() !== undefined;
-    const key = `${proxied ? 'proxy' : 'direct'} ${tls === undefined ? '' : url.host}`;
+    const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host}`;
     const known = this.#made.get(key);
     if (known !== undefined) return known;
-    const made = this.#make(proxied, tls);
+    const made = this.#make(proxy, tls);
     this.#made.set(key, made);
     return made;
+  }
+
+  proxyFor(url: URL): URL | undefined {
+    // As in Go's net/http, which docker and flyctl use: loopback never goes through a proxy, and HTTP_PROXY is for
+    // plain http alone.
+    if (isLoopbackHost(url.hostname)) return undefined;
+    return proxyFrom(this.#options.env, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
   }
 
   async close(): Promise<void> {
@@ -49,28 +59,39 @@ export class Dispatchers implements DispatcherSource {
     await Promise.all(made.map((dispatcher) => dispatcher.destroy()));
   }
 
-  async #make(proxied: boolean, tls: TlsMaterial | undefined): Promise<Dispatcher> {
+  async #make(proxy: URL | undefined, tls: TlsMaterial | undefined): Promise<Dispatcher> {
     const undici = await import('undici');
-    const material = tls && { ...tls, ca: [...(tls.ca ?? [])] };
-    const connect = { timeout: this.#options.connectTimeoutMs ?? 10_000, ...material };
+    const { env, connectTimeoutMs = 10_000 } = this.#options;
+    const connect = { timeout: connectTimeoutMs, ...(tls && { ...tls, ca: [...(tls.ca ?? [])] }) };
     const options: Agent.Options = { connect, connections: 16, keepAliveTimeout: 10_000 };
-    if (!proxied) return new undici.Agent(options);
+    if (proxy === undefined) return new undici.Agent(options);
     return new undici.EnvHttpProxyAgent({
       ...options,
-      ...this.#proxies(),
-      ...(material ? { requestTls: material } : {}),
+      httpProxy: proxy.href,
+      httpsProxy: proxy.href,
+      noProxy: variable(env, 'NO_PROXY') ?? '',
+      proxyTls: { timeout: connectTimeoutMs },
+      requestTls: connect,
+      // Plain http is handed to the proxy as such: most proxies open tunnels to port 443 alone.
+      proxyTunnel: false,
     });
   }
+}
 
-  #proxies(): { httpProxy?: string; httpsProxy?: string; noProxy?: string } | undefined {
-    const { env } = this.#options;
-    const httpProxy = env['http_proxy'] || env['HTTP_PROXY'];
-    const httpsProxy = env['https_proxy'] || env['HTTPS_PROXY'];
-    if (!httpProxy && !httpsProxy) return undefined;
-    return {
-      ...(httpProxy ? { httpProxy } : {}),
-      ...(httpsProxy ? { httpsProxy } : {}),
-      noProxy: env['no_proxy'] || env['NO_PROXY'] || '',
-    };
-  }
+const PROXY_PROTOCOLS: readonly string[] = ['http:', 'https:', 'socks5:', 'socks:'];
+
+function proxyFrom(env: DispatcherOptions['env'], name: string): URL | undefined {
+  const value = variable(env, name);
+  if (value === undefined) return undefined;
+  // `proxy.corp:3128`, as curl and Go take it.
+  const url = value.includes('://') ? value : `http://${value}`;
+  if (URL.canParse(url) && PROXY_PROTOCOLS.includes(new URL(url).protocol)) return new URL(url);
+  // Its value stays unsaid: it may hold a password.
+  throw new DeployerError('config_invalid', `the variable ${name} holds no proxy's URL`, {
+    suggestions: [`write ${name}=http://[USER:PASSWORD@]HOST:PORT, or unset it`],
+  });
+}
+
+function variable(env: DispatcherOptions['env'], name: string): string | undefined {
+  return env[name.toLowerCase()] || env[name] || undefined;
 }

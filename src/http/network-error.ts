@@ -34,10 +34,23 @@ const TLS: Answer = {
     'for a private authority: put its certificate into ~/.docker/certs.d/HOST/ca.crt, or name it in NODE_EXTRA_CA_CERTS',
   ],
 };
+const NO_TLS: Answer = {
+  code: 'tls_failed',
+  what: (host) => `${host} does not speak TLS`,
+  suggestions: ['check the port', 'for a registry that speaks plain http: --insecure-registry HOST'],
+};
 const PROXY: Answer = {
   code: 'proxy_failed',
   what: (host) => `the proxy on the way to ${host} refused or failed`,
   suggestions: ['check HTTPS_PROXY and HTTP_PROXY, or except the host: NO_PROXY=HOST'],
+};
+const PROXY_CREDENTIALS: Answer = {
+  code: 'proxy_failed',
+  what: (host) => `the proxy on the way to ${host} wants credentials (407)`,
+  suggestions: [
+    'put them into the variable: HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT',
+    'or except the host: NO_PROXY=HOST',
+  ],
 };
 
 const BY_CODE: Readonly<Record<string, Answer>> = {
@@ -58,37 +71,71 @@ const BY_CODE: Readonly<Record<string, Answer>> = {
 };
 
 const TLS_CODE = /CERT|_SSL_|^EPROTO$|^ERR_TLS|SELF_SIGNED|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/;
+/** OpenSSL's words for an answer that is no TLS. */
+const NO_TLS_WORDS = /wrong version number|packet length too long|http request/i;
+/** undici's words for what a proxy answered. */
+const PROXY_WORDS = /^Proxy (?:response|Authentication Required)|Secure Proxy Connection/;
 
 /**
  * Says why no answer came. What can't be told apart is `connection_lost`, with the system's words as evidence.
  * @param asked `GET https://host/path`, for the evidence
+ * @param proxy the proxy that the request may have gone through
  */
-export function networkError(error: unknown, url: URL, asked: string): DeployerError {
+export function networkError(error: unknown, url: URL, asked: string, proxy?: URL): DeployerError {
   if (error instanceof DeployerError) return error;
-  const { code, message } = rootCause(error);
-  const answer = answerFor(code, message);
+  const cause = rootCause(error);
+  const answer = answerFor(cause, proxy);
   const host = url.host;
   return new DeployerError(answer.code, answer.what(host), {
     cause: error,
-    evidence: [`${asked}: ${cleanLine(code === '' ? message : `${code}: ${message}`, 200)}`],
+    evidence: [
+      `${asked}: ${cleanLine(cause.code === '' ? cause.message : `${cause.code}: ${cause.message}`, 200)}`,
+    ],
     suggestions: answer.suggestions.map((suggestion) => suggestion.replace('HOST', host)),
   });
 }
 
-function answerFor(code: string, message: string): Answer {
-  if (/proxy/i.test(message)) return PROXY;
-  if (TLS_CODE.test(code)) return TLS;
-  return BY_CODE[code] ?? LOST;
+/** An error as the system, OpenSSL or undici throws it. */
+interface Cause {
+  readonly code: string;
+  readonly message: string;
+  /** Where it was met, of errors of DNS and of connecting. */
+  readonly hostname?: unknown;
+  readonly port?: unknown;
+}
+
+function answerFor(cause: Cause, proxy: URL | undefined): Answer {
+  if (PROXY_WORDS.test(cause.message)) return cause.message.includes('407') ? PROXY_CREDENTIALS : PROXY;
+  if (proxy !== undefined && wasMetAt(proxy, cause)) return PROXY;
+  if (TLS_CODE.test(cause.code)) return NO_TLS_WORDS.test(cause.message) ? NO_TLS : TLS;
+  return BY_CODE[cause.code] ?? LOST;
+}
+
+/** The name that did not resolve, or the port that did not answer, is the proxy's. */
+function wasMetAt(proxy: URL, { message, hostname, port }: Cause): boolean {
+  const proxyPort = Number(proxy.port || (proxy.protocol === 'https:' ? 443 : 80));
+  return hostname === proxy.hostname || port === proxyPort || message.includes(`:${proxyPort}, timeout`);
 }
 
 /** undici and the happy-eyeballs dialler wrap the system's error, the latter in an AggregateError. */
-function rootCause(error: unknown): { code: string; message: string } {
+function rootCause(error: unknown): Cause {
   let at: unknown = error;
   for (let depth = 0; depth < 5; depth += 1) {
-    if (at instanceof AggregateError && at.errors.length > 0) at = at.errors[0];
+    if (at instanceof AggregateError && at.errors.length > 0) at = mostTelling(at.errors);
     else if (at instanceof Error && at.cause instanceof Error) at = at.cause;
     else break;
   }
-  const code = at instanceof Error && 'code' in at && typeof at.code === 'string' ? at.code : '';
-  return { code, message: messageOf(at) };
+  const message = messageOf(at);
+  if (!(at instanceof Error) || !('code' in at) || typeof at.code !== 'string') return { code: '', message };
+  const { code } = at;
+  const where = at as Partial<Pick<Cause, 'hostname' | 'port'>>;
+  return { code, message, hostname: where.hostname, port: where.port };
+}
+
+/** Of several addresses' failures: a refusal came from the host itself, "unreachable" from a missing way. */
+function mostTelling(errors: readonly unknown[]): unknown {
+  return (
+    errors.find((error) => error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') ??
+    errors[0]
+  );
 }

@@ -97,8 +97,10 @@ export function pauseAfter(
  * @returns milliseconds from `now`; undefined when there is none or it can't be read
  */
 export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
+  const text = value?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  // Date.parse takes nearly anything for a date: "-5" is in May 2001.
+  if (!/^[A-Z][a-z]+,? .+ GMT$/.test(text)) return undefined;
+  const at = Date.parse(text);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }

@@ -19,6 +19,10 @@ export interface UndiciClientOptions {
   readonly dispatchers: DispatcherSource;
   readonly userAgent: string;
   readonly trace?: (roundTrip: RoundTrip) => void;
+  /** Milliseconds until a response's headers must have come, where a request does not tell; 30 s. */
+  readonly headersTimeoutMs?: number;
+  /** Milliseconds that may pass between two pieces of a body; 60 s. */
+  readonly bodyTimeoutMs?: number;
 }
 
 /** HttpClient on undici: follows redirects by hand, so that every hop is judged before a header goes there. */
@@ -32,14 +36,17 @@ export class UndiciClient implements HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const origin = new URL(request.url).origin;
     let url = new URL(request.url);
+    let home = true;
     for (let hop = 0; ; hop += 1) {
-      const answer = await this.#exchange(request, url, url.origin === origin);
+      const answer = await this.#exchange(request, url, home);
       const location = answer.headers['location'];
       const next = redirectTarget(url, request.method, answer.statusCode, single(location));
       if (next === undefined) return new UndiciResponse(answer, url, request);
       await answer.body.dump();
       if (hop === MOST_REDIRECTS) throw tooManyRedirects(url);
       url = next;
+      // Once away it stays away: else another host chooses where a credential goes (CVE-2024-45336).
+      home &&= url.origin === origin;
     }
   }
 
@@ -49,6 +56,7 @@ export class UndiciClient implements HttpClient {
 
   async #exchange(request: HttpRequest, url: URL, home: boolean): Promise<Dispatcher.ResponseData> {
     const { method, signal } = request;
+    const { headersTimeoutMs = 30_000, bodyTimeoutMs = 60_000 } = this.#options;
     const started = performance.now();
     const traced = (status?: number): void =>
       this.#options.trace?.({
@@ -71,8 +79,8 @@ export class UndiciClient implements HttpClient {
           ...(home && request.authorization !== undefined ? { authorization: request.authorization } : {}),
         },
         body: bodyOf(request.body),
-        headersTimeout: request.headersTimeoutMs ?? 30_000,
-        bodyTimeout: 60_000,
+        headersTimeout: request.headersTimeoutMs ?? headersTimeoutMs,
+        bodyTimeout: bodyTimeoutMs,
         ...(signal === undefined ? {} : { signal }),
       });
       traced(answer.statusCode);
@@ -80,7 +88,12 @@ export class UndiciClient implements HttpClient {
     } catch (error) {
       traced();
       signal?.throwIfAborted();
-      throw networkError(error, url, `${method} ${withoutQuery(url)}`);
+      throw networkError(
+        error,
+        url,
+        `${method} ${withoutQuery(url)}`,
+        this.#options.dispatchers.proxyFor(url),
+      );
     }
   }
 }
@@ -98,10 +111,6 @@ class UndiciResponse implements HttpResponse {
     this.url = url;
     this.#body = answer.body;
     this.#request = request;
-  }
-
-  get body(): Readable {
-    return this.#body;
   }
 
   async bytes(limit: number): Promise<Buffer> {
@@ -127,6 +136,17 @@ class UndiciResponse implements HttpResponse {
       this.#request.signal?.throwIfAborted();
       throw networkError(error, this.url, `${this.#request.method} ${withoutQuery(this.url)}`);
     }
+  }
+
+  async start(limit: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.chunks()) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= limit) break;
+    }
+    return Buffer.concat(chunks, size).subarray(0, limit);
   }
 
   async text(limit: number): Promise<string> {

@@ -5,7 +5,7 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import { digestOf, algorithmOf, type Digest } from '../oci/digest.js';
 import { readIndex } from '../oci/image-index.js';
 import { type ImageManifest } from '../oci/manifest.js';
-import { isIndexType, isManifestType, MEDIA_TYPE } from '../oci/media-types.js';
+import { isIndexType, MEDIA_TYPE } from '../oci/media-types.js';
 import { normalisePlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
 import type { FoundImage } from './search.js';
@@ -84,8 +84,7 @@ export class ShapeReader {
       throw new DeployerError('manifest_invalid', `the image's indexes are nested more than ${DEEPEST} deep`);
     }
     const content = readIndex(stored.content);
-    const images = content.images.filter(({ mediaType }) => isManifestType(mediaType));
-    const own = await Promise.all(images.map((child) => this.#readChild(reference, child, signal)));
+    const own = await Promise.all(content.images.map((child) => this.#readChild(reference, child, signal)));
     const inner = await Promise.all(
       content.nested.map(async ({ digest }) =>
         this.#readIndex(reference, await this.child(reference, digest, signal), depth + 1, signal),

@@ -13,7 +13,9 @@ export async function inParallel<Job>(
   const failures: unknown[] = [];
   const waiting = [...jobs];
   const worker = async (): Promise<void> => {
-    for (let job = waiting.shift(); job !== undefined && !either.aborted; job = waiting.shift()) {
+    // A job that is taken is run: what is left in the queue is what was not begun.
+    while (!either.aborted && waiting.length > 0) {
+      const job = waiting.shift() as Job;
       try {
         await run(job, either);
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { Descriptor, Platform } from './descriptor.js';
 import { isDigest, type Digest } from './digest.js';
 import type { ImageIndex } from './manifest.js';
-import { isIndexType } from './media-types.js';
+import { isIndexType, isManifestType, MEDIA_TYPE } from './media-types.js';
 import { formatPlatform, normalisePlatform } from './platform.js';
 
 /** BuildKit's annotations on an attestation's descriptor (buildkit docs, attestation-storage.md). */
@@ -15,7 +15,7 @@ export interface IndexContent {
   readonly attestations: readonly { readonly descriptor: Descriptor; readonly subject?: Digest }[];
   /** Indexes inside the index. */
   readonly nested: readonly Descriptor[];
-  /** `unknown/unknown` without an attestation's annotation, and artifacts: nothing to run. */
+  /** `unknown/unknown` without an attestation's annotation, artifacts, and what is no manifest: nothing to run. */
   readonly other: readonly Descriptor[];
 }
 
@@ -33,7 +33,8 @@ export function readIndex(index: ImageIndex): IndexContent {
       const subject = child.annotations?.[ATTESTATION_SUBJECT];
       attestations.push(isDigest(subject) ? { descriptor: child, subject } : { descriptor: child });
     } else if (isIndexType(child.mediaType)) nested.push(child);
-    else if (child.artifactType !== undefined || isUnknown(child.platform)) other.push(child);
+    else if (!isManifestType(child.mediaType) || isArtifact(child) || isUnknown(child.platform))
+      other.push(child);
     else images.push(child);
   }
   return { images, attestations, nested, other };
@@ -55,6 +56,11 @@ function isAttestation(child: Descriptor): boolean {
     child.annotations?.[ATTESTATION_TYPE] === 'attestation-manifest' ||
     child.artifactType === 'application/vnd.docker.attestation.manifest.v1+json'
   );
+}
+
+/** Of an image, a tool may write the config's media type there (distribution-spec, "Listing Referrers"). */
+function isArtifact({ artifactType }: Descriptor): boolean {
+  return !['', MEDIA_TYPE.ociConfig, MEDIA_TYPE.dockerConfig].includes(artifactType ?? '');
 }
 
 function isUnknown(platform: Platform | undefined): boolean {

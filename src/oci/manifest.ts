@@ -113,27 +113,32 @@ function descriptors(value: JsonObject, key: string): Descriptor[] {
 /** @throws DeployerError `manifest_invalid`, naming the place */
 export function descriptor(value: unknown, where: string): Descriptor {
   if (!isObject(value)) throw invalid(`${where} is not a descriptor`);
-  const { mediaType, digest, size, platform, annotations, artifactType, urls } = value;
+  const { mediaType, digest, size, annotations, artifactType, urls } = value;
   if (!isDigest(digest)) throw invalid(`${where}.digest is ${shown(digest)}`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw invalid(`${where}.size is ${shown(size)}`);
   if (typeof mediaType !== 'string') throw invalid(`${where}.mediaType is missing`);
+  const platform = isObject(value['platform']) ? platformOf(value['platform']) : undefined;
   return {
     mediaType,
     digest,
     size,
-    ...(isObject(platform) ? { platform: platformOf(platform) } : {}),
+    ...(platform === undefined ? {} : { platform }),
     ...(isObject(annotations) ? { annotations: strings(annotations) } : {}),
     ...(typeof artifactType === 'string' ? { artifactType } : {}),
     ...(Array.isArray(urls) ? { urls: urls.filter((url) => typeof url === 'string') } : {}),
   };
 }
 
-function platformOf(value: JsonObject): Platform {
-  const text = (key: string): string => (typeof value[key] === 'string' ? value[key] : '');
+/** Undefined when it names no system or no processor: then the config has to tell. */
+function platformOf(value: JsonObject): Platform | undefined {
+  // They are printed, compared and handed on: names, which hold no control character.
+  const text = (key: string): string => (typeof value[key] === 'string' ? cleanLine(value[key], 64) : '');
+  const [os, architecture] = [text('os'), text('architecture')];
+  if (os === '' || architecture === '') return undefined;
   return {
-    os: text('os'),
-    architecture: text('architecture'),
+    os,
+    architecture,
     ...(text('variant') ? { variant: text('variant') } : {}),
     ...(text('os.version') ? { 'os.version': text('os.version') } : {}),
   };
@@ -151,9 +156,10 @@ function isObject(value: unknown): value is JsonObject {
 }
 
 function shown(value: unknown): string {
-  return value === undefined
-    ? 'missing'
-    : `"${cleanLine(typeof value === 'string' ? value : JSON.stringify(value), 80)}"`;
+  if (value === undefined) return 'missing';
+  // Not its JSON: what is nested deep enough overflows the stack of JSON.stringify.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return `"${cleanLine(String(value), 80)}"`;
 }
 
 function invalid(why: string, cause?: unknown): DeployerError {

@@ -33,18 +33,18 @@ export const ACCEPT_ALL: readonly string[] = [
 /** What `docker_registry2` before 1.14 sent, and so Fly's API in January 2023. */
 export const ACCEPT_DOCKER: readonly string[] = [MEDIA_TYPE.dockerManifest, MEDIA_TYPE.dockerList];
 
-const SHORT_NAME: Readonly<Record<string, string>> = {
-  [MEDIA_TYPE.ociIndex]: 'OCI index',
-  [MEDIA_TYPE.ociManifest]: 'OCI manifest',
-  [MEDIA_TYPE.dockerList]: 'Docker manifest list',
-  [MEDIA_TYPE.dockerManifest]: 'Docker manifest',
-  [MEDIA_TYPE.dockerSchema1]: 'Docker schema 1 manifest',
-  [MEDIA_TYPE.dockerSchema1Signed]: 'Docker schema 1 manifest (signed)',
-};
+const SHORT_NAME: ReadonlyMap<string, string> = new Map([
+  [MEDIA_TYPE.ociIndex, 'OCI index'],
+  [MEDIA_TYPE.ociManifest, 'OCI manifest'],
+  [MEDIA_TYPE.dockerList, 'Docker manifest list'],
+  [MEDIA_TYPE.dockerManifest, 'Docker manifest'],
+  [MEDIA_TYPE.dockerSchema1, 'Docker schema 1 manifest'],
+  [MEDIA_TYPE.dockerSchema1Signed, 'Docker schema 1 manifest (signed)'],
+]);
 
 /** `OCI index` for people; an unknown media type as it is. */
 export function mediaTypeName(mediaType: string): string {
-  return SHORT_NAME[mediaType] ?? mediaType;
+  return SHORT_NAME.get(mediaType) ?? mediaType;
 }
 
 export function isIndexType(mediaType: string): boolean {

@@ -12,16 +12,22 @@ const ARCHITECTURES: Readonly<Record<string, { readonly architecture: string; re
     armel: { architecture: 'arm', variant: 'v6' },
   };
 
-/** The variant that is meant where none is written (containerd's rule). */
-const DEFAULT_VARIANT: Readonly<Record<string, string>> = { arm: 'v7', arm64: 'v8', amd64: 'v1' };
+/** Not written, as all of these machines can run it: it says nothing. */
+const BASE_VARIANT: ReadonlyMap<string, string> = new Map([
+  ['arm64', 'v8'],
+  ['amd64', 'v1'],
+]);
+/** What `arm` alone means. */
+const ARM_VARIANT = 'v7';
 
-/** One spelling for each platform: aliases folded, default variants left out (`arm64/v8` is `arm64`). */
+/** One spelling for each platform (containerd's rules): aliases folded, `arm64/v8` is `arm64`, `arm` is `arm/v7`. */
 export function normalisePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase() === 'macos' ? 'darwin' : platform.os.toLowerCase();
   const alias = ARCHITECTURES[platform.architecture.toLowerCase()];
   const architecture = alias?.architecture ?? platform.architecture.toLowerCase();
   const given = (platform.variant || alias?.variant)?.toLowerCase().replace(/^(\d)/, 'v$1');
-  const variant = given === DEFAULT_VARIANT[architecture] ? undefined : given;
+  const written = given ?? (architecture === 'arm' ? ARM_VARIANT : undefined);
+  const variant = written === BASE_VARIANT.get(architecture) ? undefined : written;
   return {
     os,
     architecture,
@@ -87,6 +93,6 @@ export function choosePlatform<T>(
 
 function variantLevel(platform: Platform): number {
   const { architecture, variant } = normalisePlatform(platform);
-  const level = /^v(\d+)/.exec(variant ?? DEFAULT_VARIANT[architecture] ?? 'v0');
+  const level = /^v(\d+)/.exec(variant ?? BASE_VARIANT.get(architecture) ?? '');
   return level ? Number(level[1]) : 0;
 }

@@ -24,7 +24,7 @@ const DOCKER_HUB_ALIASES: ReadonlySet<string> = new Set([
 // Each pattern runs on a part without its separators, and none nests a quantifier over an ambiguous choice:
 // every match is linear in the length of its part.
 const HOST_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
-const IPV6 = /^\[[0-9A-Fa-f:.]{2,45}\]$/;
+const IPV6 = /^\[[0-9A-Fa-f:]{2,39}\]$/;
 const PORT = /^\d{1,5}$/;
 const PATH_COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -128,6 +128,9 @@ function checkDomain(domain: string, fail: Fail): void {
     if (!IPV6.test(host) || !URL.canParse(`http://${host}`)) throw fail(`"${shown}" is no IPv6 address`);
   } else if (host.length > 255 || !host.split('.').every((label) => HOST_LABEL.test(label))) {
     throw fail(`"${shown}" is no host name`);
+  } else if (!URL.canParse(`http://${host}`)) {
+    // In the grammar, yet no place to connect to: `1.2.3.400`, or a label that is no punycode.
+    throw fail(`"${shown}" is no host name that can be reached`);
   }
 }
 

@@ -51,7 +51,9 @@ class QuietView implements DeployView {
     say(this.#io, `${line}\n`);
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 /** The progress and what goes beside it, as one. The progress closes first: it frees the terminal. */

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { inspect, styleText } from 'node:util';
 import { cleanLine } from '../lib/text.js';
 import type { ErrorDocument } from '../lib/errors.js';
 
@@ -30,7 +30,7 @@ export function backgroundOf(error: Error): string[] {
   const seen = new Set<unknown>([error]);
   for (let cause: unknown = error.cause; cause !== undefined && !seen.has(cause);) {
     seen.add(cause);
-    lines.push(`caused by: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`);
+    lines.push(`caused by: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause)}`);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return lines;

@@ -45,7 +45,7 @@ export class GithubView implements EventView {
 
 function summaryOf({ result, error }: { result?: DeployResult; error?: ErrorDocument }): string {
   const rows = result === undefined ? [] : rowsOf(result);
-  const heading = error === undefined ? `${headingOf(result)}` : `Deploy failed: ${error.message}`;
+  const heading = error === undefined ? headingOf(result) : `Deploy failed: ${error.message}`;
   return [
     `### ${escapeMarkdown(heading)}`,
     '',

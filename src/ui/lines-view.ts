@@ -25,7 +25,9 @@ export class LinesView implements DeployView {
     this.#last = line;
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 function linesOf(event: TimedDeployEvent): string[] {

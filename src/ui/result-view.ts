@@ -20,8 +20,9 @@ export class ResultView implements EventView {
   };
 
   /** Only now: the terminal is free when the views before have closed. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     const line = this.#result && resultLine(this.#result);
     if (line !== undefined) this.#output.write(forRunner(this.#io, `${line}\n`));
+    return Promise.resolve();
   }
 }

@@ -36,7 +36,7 @@ export class StepsView implements DeployView {
   #endsWithFailure = false;
   /** Drawing takes time; events do not wait for it. */
   #queue: Promise<void> = Promise.resolve();
-  #fault: unknown;
+  #fault: Error | undefined;
 
   constructor(io: Io) {
     this.#io = io;
@@ -47,7 +47,9 @@ export class StepsView implements DeployView {
   }
 
   readonly show: EventSink = (event) => {
-    this.#enqueue(() => this.#draw(event));
+    // Before it is drawn: a secret that is wrapped over two lines would not be known any more.
+    const clean = this.#io.redactor.redactDocument(event);
+    this.#enqueue(() => this.#draw(clean));
   };
 
   interject(line: string): void {
@@ -64,7 +66,7 @@ export class StepsView implements DeployView {
   // A fault of the drawing must not end the deploy: it is kept for `close`.
   #enqueue(work: () => void | Promise<void>): void {
     this.#queue = this.#queue.then(work).catch((fault: unknown) => {
-      this.#fault ??= fault;
+      this.#fault ??= fault instanceof Error ? fault : new Error(String(fault));
     });
   }
 
@@ -131,13 +133,13 @@ async function drawStep(io: Io, title: string): Promise<Drawing> {
 }
 
 function drawSkipped(io: Io, line: string): Promise<void> {
-  return drawList(io, line, async (task) => task.skip(line));
+  return drawList(io, line, (task) => task.skip(line));
 }
 
 /** Makes listr2 mark the step as failed; what went wrong is told by the base command. */
 class StepFailed extends Error {}
 
-async function drawList(io: Io, title: string, work: (task: Task) => Promise<void>): Promise<void> {
+async function drawList(io: Io, title: string, work: (task: Task) => void | Promise<void>): Promise<void> {
   const { Listr, ListrLogger, ProcessOutput, DefaultRenderer } = await import('listr2');
   // That stderr is a terminal is known; listr2 would look at stdout, which may well be a file.
   class StderrRenderer extends DefaultRenderer {
@@ -174,8 +176,8 @@ async function drawList(io: Io, title: string, work: (task: Task) => Promise<voi
 }
 
 /** All of a stream that listr2 uses to draw. */
-function standIn({ stderr, redactor }: Io): NodeJS.WriteStream {
-  const write = (text: string) => stderr.write(redactor.redact(text));
+function standIn({ stderr }: Io): NodeJS.WriteStream {
+  const write = (text: string) => stderr.write(text);
   return { write, columns: stderr.columns, isTTY: true } as unknown as NodeJS.WriteStream;
 }
 

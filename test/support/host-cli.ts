@@ -29,7 +29,7 @@ export class HostCli {
 
   /**
    * @param commands file name without extension -> the class's body, which extends BaseCommand and may use
-   *   DeployerError and the flags `string` and `boolean`
+   *   DeployerError and the flags `boolean`, `integer` and `string`
    * @param entry `deployer`: through this project's `run`; `oclif`: through oclif's own, as another host would
    */
   static async create(commands: Record<string, string>, entry: 'deployer' | 'oclif' = 'deployer') {
@@ -80,7 +80,7 @@ function source(path: string): string {
 
 function commandSource(body: string): string {
   return `
-    import { boolean, string } from '@oclif/core/flags';
+    import { boolean, integer, string } from '@oclif/core/flags';
     import { BaseCommand } from ${source('cli/base-command.ts')};
     import { DeployerError } from ${source('lib/errors.ts')};
     export default class extends BaseCommand {${body}}`;

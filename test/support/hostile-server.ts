@@ -25,6 +25,8 @@ export interface Answer {
   readonly body?: string | Buffer;
   /** Sends this many bytes more, without an end if the client does not leave before. */
   readonly padBytes?: number;
+  /** Does not say how long the body is. */
+  readonly chunked?: boolean;
   /** Milliseconds before anything is sent. */
   readonly delayMs?: number;
   /** Bytes that go to the socket as they are, instead of an HTTP answer; then it is closed. */
@@ -46,6 +48,8 @@ export interface HostileServer extends AsyncDisposable {
   readonly requests: readonly RecordedRequest[];
   /** Connections accepted so far. */
   connections(): number;
+  /** Bytes that the system took for sending so far, on all connections. */
+  bytesSent(): number;
   stop(): Promise<void>;
 }
 
@@ -80,11 +84,16 @@ export function startRawServer(greeting = ''): Promise<Omit<HostileServer, 'requ
 async function listen(server: Server, scheme: string): Promise<Omit<HostileServer, 'requests'>> {
   const sockets = new Set<Socket>();
   let accepted = 0;
+  let sentBefore = 0;
   server.on('connection', (socket: Socket) => {
     accepted += 1;
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    socket.on('close', () => {
+      sockets.delete(socket);
+      sentBefore += taken(socket);
+    });
   });
+  const bytesSent = (): number => [...sockets].reduce((sum, socket) => sum + taken(socket), sentBefore);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const stop = async (): Promise<void> => {
@@ -93,8 +102,13 @@ async function listen(server: Server, scheme: string): Promise<Omit<HostileServe
   };
   return {
     ...{ host, url: `${scheme}://${host}` },
-    ...{ connections: () => accepted, stop, [Symbol.asyncDispose]: stop },
+    ...{ connections: () => accepted, bytesSent, stop, [Symbol.asyncDispose]: stop },
   };
+}
+
+/** What a socket was given to send, without what it still holds. */
+function taken({ bytesWritten, writableLength }: Socket): number {
+  return bytesWritten - writableLength;
 }
 
 async function record(request: IncomingMessage): Promise<RecordedRequest> {
@@ -125,7 +139,7 @@ async function give(answer: Answer, request: IncomingMessage, response: ServerRe
   const body = Buffer.from(answer.body ?? '');
   const padding = answer.padBytes ?? 0;
   response.writeHead(answer.status ?? 200, {
-    'content-length': String(body.length + padding),
+    ...(answer.chunked !== true && { 'content-length': String(body.length + padding) }),
     ...answer.headers,
   });
   if (answer.cutAfterBytes !== undefined) {

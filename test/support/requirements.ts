@@ -10,6 +10,7 @@ export type Part =
   | 'htpasswd'
   | 'openssl'
   | 'skopeo'
+  | 'script'
   | 'modern-root'
   | 'linux';
 
@@ -19,6 +20,7 @@ const PROGRAM: Readonly<Partial<Record<Part, string>>> = {
   htpasswd: 'htpasswd',
   openssl: 'openssl',
   skopeo: 'skopeo',
+  script: 'script',
 };
 
 /** The Debian sid root of scripts/modern-root.mjs. */

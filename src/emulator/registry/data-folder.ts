@@ -1,9 +1,9 @@
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Digest } from '../../oci/digest.js';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
-import { hasCode, ifThere } from './durable-files.js';
-import { digestOfPath, encodedOf, LINKS, type Layout } from './layout.js';
+import type { Digest } from '../../oci/digest.js';
+import { DurableFiles, hasCode, ifThere, namesIn } from './durable-files.js';
+import { digestOfPath, LINKS, type Layout } from './layout.js';
 import { listRepositories } from './repositories.js';
 
 const FORMAT = '1\n';
@@ -18,7 +18,9 @@ export async function openDataFolder(layout: Layout): Promise<{ release(): Promi
   await requireOwnFormat(layout);
   await takeLock(layout);
   await rm(layout.tempDir, { recursive: true, force: true });
-  for (const folder of [layout.tempDir, layout.uploadsDir, layout.blobsDir, layout.repositoriesDir]) {
+  await mkdir(layout.tempDir);
+  await new DurableFiles(layout.tempDir).write(layout.formatFile, FORMAT);
+  for (const folder of [layout.uploadsDir, layout.blobsDir, layout.repositoriesDir]) {
     await mkdir(folder, { recursive: true });
   }
   return { release: () => rm(layout.lockFile, { force: true }) };
@@ -28,14 +30,15 @@ export async function openDataFolder(layout: Layout): Promise<{ release(): Promi
 async function requireOwnFormat(layout: Layout): Promise<void> {
   const format = await ifThere(readFile(layout.formatFile, 'utf8'));
   if (format === FORMAT) return;
-  if (format !== undefined || (await readdir(layout.root)).length > 0) {
-    const what =
-      format === undefined ? 'is not empty and not' : 'is not of this version and so not usable as';
-    throw new DeployerError('usage', `data folder ${layout.root} ${what} a registry's data folder`, {
+  // A first start that was killed may have come as far as these two.
+  const early = [layout.lockFile, layout.tempDir].map((path) => basename(path));
+  const strangers = (await readdir(layout.root)).filter((name) => !early.includes(name));
+  if (strangers.length > 0) {
+    const what = format === undefined ? 'is not empty, and' : 'is of another version, and so';
+    throw new DeployerError('usage', `data folder ${layout.root} ${what} not a registry's`, {
       suggestions: ['name an empty or new folder'],
     });
   }
-  await writeFile(layout.formatFile, FORMAT);
 }
 
 async function takeLock(layout: Layout): Promise<void> {
@@ -91,8 +94,8 @@ export async function freeUnlinkedContent(layout: Layout): Promise<number> {
 
 /** From the files FOLDER/ALGORITHM/ENCODED. */
 async function* digestsIn(folder: string): AsyncGenerator<Digest> {
-  for (const algorithm of (await ifThere(readdir(folder))) ?? []) {
-    for (const encoded of await readdir(join(folder, algorithm))) {
+  for (const algorithm of await namesIn(folder)) {
+    for (const encoded of await namesIn(join(folder, algorithm))) {
       const digest = digestOfPath(algorithm, encoded);
       if (digest !== undefined) yield digest;
     }
@@ -101,11 +104,11 @@ async function* digestsIn(folder: string): AsyncGenerator<Digest> {
 
 /** From the files FOLDER/ALGORITHM/XX/ENCODED. */
 async function* contents(layout: Layout): AsyncGenerator<Digest> {
-  for (const algorithm of await readdir(layout.blobsDir)) {
-    for (const prefix of await readdir(join(layout.blobsDir, algorithm))) {
-      for (const encoded of await readdir(join(layout.blobsDir, algorithm, prefix))) {
+  for (const algorithm of await namesIn(layout.blobsDir)) {
+    for (const prefix of await namesIn(join(layout.blobsDir, algorithm))) {
+      for (const encoded of await namesIn(join(layout.blobsDir, algorithm, prefix))) {
         const digest = digestOfPath(algorithm, encoded);
-        if (digest !== undefined && encodedOf(digest).startsWith(prefix)) yield digest;
+        if (digest !== undefined && encoded.startsWith(prefix)) yield digest;
       }
     }
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
@@ -69,12 +69,17 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-export function isNotThere(error: unknown): boolean {
+function isNotThere(error: unknown): boolean {
   return hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR');
 }
 
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** The names in a folder; none when there is no such folder, or it is something else. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await ifThere(readdir(folder))) ?? [];
 }
 
 /** `work`'s result; undefined when what it reads is not there. */

@@ -5,6 +5,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { whyNotLocal } from '../loopback.js';
+import { hasCode } from './durable-files.js';
 import type { Exchange, Reply } from './exchange.js';
 import { errorBody, ProtocolError } from './protocol-error.js';
 
@@ -50,10 +51,11 @@ export class HttpServer {
    */
   async listen(port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => {
-        const message = `the registry can't listen on 127.0.0.1:${port}: ${error.message}`;
-        const suggestions = ['choose another port, or 0 for any'];
-        reject(new DeployerError('usage', message, { suggestions, cause: error }));
+      this.#server.once('error', (cause) => {
+        const why = hasCode(cause, 'EADDRINUSE') ? 'another program does' : cause.message;
+        const message = `the registry can't listen on 127.0.0.1:${port}: ${why}`;
+        const suggestions = ['choose another port, or 0 for any that is free'];
+        reject(new DeployerError('usage', message, { cause, suggestions }));
       });
       this.#server.listen(port, '127.0.0.1', resolve);
     });
@@ -64,7 +66,8 @@ export class HttpServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const grace = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
-    await Promise.allSettled(this.#underWay);
+    // Connections that are kept for reuse may bring new ones meanwhile.
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     clearTimeout(grace);
     this.#server.closeAllConnections();
     await closed;
@@ -75,6 +78,8 @@ export class HttpServer {
     const what = `${request.method} ${cleanLine(request.url ?? '')}`;
     try {
       const reply = await this.#reply(request);
+      // A client that still sends does not listen yet: what was not wanted of its body is let go by.
+      request.resume();
       await send(request, response, reply);
       this.#options.log(`${what} ${reply.status} ${Date.now() - started}ms`);
     } catch (error) {

@@ -92,7 +92,7 @@ export class Layout {
 
 export const LINKS = { blobs: '_blobs', manifests: '_manifests' } as const;
 
-export function encodedOf(digest: Digest): string {
+function encodedOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { algorithmOf, digestOf, isDigest, type Digest } from '../../oci/digest.js';
 import type { BlobStore } from './blob-store.js';
-import { ifThere, type DurableFiles } from './durable-files.js';
+import { ifThere, namesIn, type DurableFiles } from './durable-files.js';
 import type { KeyedLock } from './keyed-lock.js';
 import { tagOfFileName, type Layout } from './layout.js';
 import { parseManifestDocument, type ManifestDocument } from './manifest-document.js';
@@ -101,7 +101,7 @@ export class ManifestStore {
 
   /** The digests, in order, of the manifests that name `subject`. */
   async referrers(name: RepositoryName, subject: Digest): Promise<readonly Digest[]> {
-    const files = (await ifThere(readdir(this.#layout.referrersOf(name, subject)))) ?? [];
+    const files = await namesIn(this.#layout.referrersOf(name, subject));
     return files
       .map((file) => file.replace('-', ':'))
       .filter(isDigest)

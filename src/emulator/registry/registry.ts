@@ -3,7 +3,7 @@ import { BlobStore } from './blob-store.js';
 import { DurableFiles } from './durable-files.js';
 import { jsonReply, methodNotAllowed, type Exchange, type Reply } from './exchange.js';
 import { KeyedLock } from './keyed-lock.js';
-import { Layout } from './layout.js';
+import type { Layout } from './layout.js';
 import { answerCatalog, answerReferrers, answerTags } from './list-endpoints.js';
 import { answerManifest } from './manifest-endpoint.js';
 import { ManifestStore } from './manifest-store.js';

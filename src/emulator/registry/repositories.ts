@@ -1,6 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from './durable-files.js';
+import { namesIn } from './durable-files.js';
 import { LINKS, type Layout } from './layout.js';
 import { isRepositoryName, type RepositoryName } from './names.js';
 
@@ -11,12 +10,12 @@ export async function* listRepositories(layout: Layout): AsyncGenerator<Reposito
 
 /** Whether something was ever pushed there. */
 export async function isRepository(folder: string): Promise<boolean> {
-  const names = (await ifThere(readdir(folder))) ?? [];
+  const names = await namesIn(folder);
   return names.some(isLinksFolder);
 }
 
 async function* below(folder: string, prefix: string): AsyncGenerator<RepositoryName> {
-  const names = (await ifThere(readdir(folder))) ?? [];
+  const names = await namesIn(folder);
   const name = prefix.slice(0, -1);
   if (names.some(isLinksFolder) && isRepositoryName(name)) yield name;
   for (const child of names.filter((entry) => !entry.startsWith('_'))) {

@@ -76,8 +76,8 @@ export class UploadSessions {
   }
 
   /**
-   * Adds the last chunk, if it has bytes, and makes the whole a blob of the repository. A wrong digest ends the
-   * session: nothing that could follow would make it right.
+   * Adds the last chunk, if it has bytes, and makes the whole a blob of the repository. Once all of the chunk is here
+   * the session ends, also when the digest is wrong: nothing that could follow would make it right.
    * @throws ProtocolError DIGEST_INVALID, and those of `append`
    */
   async finish(name: RepositoryName, id: string, digest: Digest, chunk: Chunk): Promise<void> {
@@ -86,15 +86,13 @@ export class UploadSessions {
       // A write that failed half-way (no space left) may have left bytes behind those that count.
       await file.truncate(session.received);
       const actual = await this.#digest(session, algorithmOf(digest));
-      if (actual !== digest) {
+      try {
+        if (actual !== digest) throw digestMismatch(digest);
+        await file.sync();
+        await this.#blobs.adopt(name, digest, this.#dataFile(id));
+      } finally {
         await this.#remove(id);
-        throw new ProtocolError('DIGEST_INVALID', 'provided digest did not match uploaded content', {
-          detail: { digest },
-        });
       }
-      await file.sync();
-      await this.#blobs.adopt(name, digest, this.#dataFile(id));
-      await this.#remove(id);
     });
   }
 
@@ -216,8 +214,15 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
 
 async function hashFile(path: string, algorithm: DigestAlgorithm): Promise<Digest> {
   const digester = new Digester(algorithm);
-  for await (const bytes of createReadStream(path, { highWaterMark: 1024 * 1024 })) digester.update(bytes);
+  const content: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  for await (const bytes of content) digester.update(bytes);
   return digester.digest();
+}
+
+function digestMismatch(digest: Digest): ProtocolError {
+  return new ProtocolError('DIGEST_INVALID', 'provided digest did not match uploaded content', {
+    detail: { digest },
+  });
 }
 
 function outOfOrder(received: number): ProtocolError {

@@ -167,8 +167,8 @@ class ContainerInstance implements Instance {
     try {
       output = await this.#container.logs({ stdout: true, stderr: true, tail: count });
     } catch (error) {
-      // Removed by another hand: its lines went with it.
-      if (statusOf(error) === 404) return [];
+      // Removed by another hand, or being removed: its lines went with it.
+      if (statusOf(error) === 404 || statusOf(error) === 409) return [];
       throw error;
     }
     return cleanText(withoutFrames(output))

@@ -7,10 +7,14 @@ export interface Rate {
   readonly burst: number;
 }
 
-/** The Machines API's limits for one action on one machine, or on one app. */
+/**
+ * The Machines API's limits for one action on one machine, or on one app: 1 a second in bursts of 3, and 5 a second
+ * in bursts of 10 for reading a machine. A tenth slower here: requests arrive closer together than they were sent
+ * when one was slow on its way and the next is not.
+ */
 export const RATE = {
-  action: { intervalMs: 1000, burst: 3 },
-  getMachine: { intervalMs: 200, burst: 10 },
+  action: { intervalMs: 1100, burst: 3 },
+  getMachine: { intervalMs: 220, burst: 10 },
 } as const satisfies Record<string, Rate>;
 
 /**

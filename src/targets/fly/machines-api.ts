@@ -67,7 +67,8 @@ export class MachinesApi {
   /** @returns how many public addresses the app has; undefined when the API does not deal in addresses */
   async countAddresses(signal?: AbortSignal): Promise<number | undefined> {
     const answer = await this.#read('list-addresses', '/ip_assignments', { signal });
-    return answer.status === 404 ? undefined : (this.#parse(IpAssignments, answer).ips?.length ?? 0);
+    if (answer.status === 404 || answer.status === 501) return undefined;
+    return this.#parse(IpAssignments, answer).ips?.length ?? 0;
   }
 
   async assignAddress(type: 'shared_v4' | 'v6', signal?: AbortSignal): Promise<void> {
@@ -176,7 +177,7 @@ export class MachinesApi {
       path: this.#path(`${machinePath(id)}/lease`),
       body: { ttl: ttlSeconds, description },
       nonce,
-      action: nonce === undefined ? 'acquire-lease' : 'refresh-lease',
+      action: 'lease-machine',
       subject: id,
       // A lease whose answer was lost ends by itself; the same nonce may be refreshed twice.
       repeatable: nonce !== undefined,

@@ -3,10 +3,11 @@ import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
 import { becomeHealthy } from './become-healthy.js';
 import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
-import { definedChecks, markRun } from './health.js';
+import { definedChecks, markRun, whyDead } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import type { Machine } from './machine.js';
+import { machineFailure } from './machine-failure.js';
 import type { FlyPlan, FlyState, MachineChange } from './plan.js';
 import type { ReleasePorts } from './release.js';
 import { readReleaseMetadata } from './release-metadata.js';
@@ -50,7 +51,9 @@ export class Rollout {
       const alone = verify ? 1 : 0;
       await inParallel(changes.slice(0, alone), 1, stop, change);
       await inParallel(changes.slice(alone), width, stop, change);
-      return await this.#succeeded();
+      const state = await this.#read();
+      this.#checkAllAlive(state);
+      return this.#succeeded(state);
     } catch (error) {
       return await this.#stopped(this.#reasonOf(error));
     }
@@ -88,17 +91,19 @@ export class Rollout {
     if (this.#plan.verify && !(change.kind === 'update' && change.mode === 'sleep')) {
       const watch = this.#watch(touched, written, signal);
       await becomeHealthy(watch, definedChecks(change.config));
-      touched.healthy = true;
+      touched.healthy = watch.mark;
     }
-    if (change.kind === 'update' && change.mode === 'prove') await this.#letSleep(change.id);
-    this.#healthy += 1;
     const done = this.#plan.verify ? (touched.healthy ? 'healthy' : 'updated, asleep') : 'accepted';
+    if (change.kind === 'update' && change.mode === 'prove') await this.#letSleep(touched);
+    this.#healthy += 1;
     this.#log(`[${this.#healthy}/${this.#plan.changes.length}] machine ${touched.id}: ${done}`);
     this.#progress(`machine ${touched.id} ${done}`);
   }
 
   /** The release has shown that it works; a machine left awake is no reason to undo it. */
-  async #letSleep(id: string): Promise<void> {
+  async #letSleep(touched: Touched): Promise<void> {
+    const { id } = touched;
+    delete touched.healthy;
     try {
       await this.#ports.api.stopMachine(id, this.#leases.nonce(id));
     } catch (error) {
@@ -109,7 +114,7 @@ export class Rollout {
   async #update(change: Update, signal: AbortSignal): Promise<{ touched: Touched; written: Machine }> {
     const { api, clock } = this.#ports;
     const before = this.#before(change.id);
-    const touched: Touched = { id: change.id, before, healthy: false };
+    const touched: Touched = { id: change.id, before };
     this.#touched.push(touched);
     this.#progress(`updating machine ${change.id}`);
     try {
@@ -135,7 +140,7 @@ export class Rollout {
       const { config, region } = change;
       const wanted = { config, ...(region === undefined ? {} : { region }) };
       const written = await createMachine({ api, clock, signal }, wanted, accounted);
-      const touched: Touched = { id: written.id, before: undefined, healthy: false };
+      const touched: Touched = { id: written.id, before: undefined };
       this.#touched.push(touched);
       return { touched, written };
     };
@@ -174,9 +179,18 @@ export class Rollout {
     this.#touched.splice(this.#touched.indexOf(touched), 1);
   }
 
-  async #succeeded(): Promise<ReleaseOutcome> {
+  /** A machine that was healthy may have died while the others were changed. */
+  #checkAllAlive({ app, machines }: FlyState): void {
+    for (const { id, healthy } of this.#touched) {
+      if (healthy === undefined) continue;
+      const machine = machines.find((candidate) => candidate.id === id);
+      const why = machine === undefined ? 'was destroyed by someone else' : whyDead(machine, healthy);
+      if (why !== undefined) throw machineFailure({ code: 'release_failed', app, id, why }, machine);
+    }
+  }
+
+  #succeeded(state: FlyState): ReleaseOutcome {
     const { release, request } = this.#plan;
-    const state = await this.#read();
     const url = appUrl(state);
     return {
       status: request.detach ? 'detached' : 'succeeded',
@@ -236,8 +250,7 @@ export class Rollout {
     const known = new Set([...this.#touched, ...this.#plan.state.machines].map(({ id }) => id));
     for (const machine of (await this.#read()).machines) {
       const ours = readReleaseMetadata(machine.config).id === this.#plan.release.id;
-      if (ours && !known.has(machine.id))
-        this.#touched.push({ id: machine.id, before: undefined, healthy: false });
+      if (ours && !known.has(machine.id)) this.#touched.push({ id: machine.id, before: undefined });
     }
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { ReleaseEvent } from '../target.js';
 import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, isHealthy, markRun } from './health.js';
+import { definedChecks, isHealthy, markRun, type RunMark } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, type Machine } from './machine.js';
@@ -16,8 +16,8 @@ export interface Touched {
   readonly id: string;
   /** As it was read, under the lease, before the write; undefined for a machine that the release created. */
   readonly before: Machine | undefined;
-  /** Whether it had become healthy in the new release. */
-  healthy: boolean;
+  /** Set once it has become healthy in the new release: what of it counts from then on. */
+  healthy?: RunMark;
 }
 
 /** A machine that could not be put back. */
@@ -69,8 +69,8 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
       });
     }
   };
-  const serving = newestFirst.filter((machine) => machine.healthy);
-  const broken = newestFirst.filter((machine) => !machine.healthy);
+  const serving = newestFirst.filter(({ healthy }) => healthy !== undefined);
+  const broken = newestFirst.filter(({ healthy }) => healthy === undefined);
   await inParallel(broken, MOST_AT_ONCE, never, putBack);
   await inParallel(serving, options.width, never, putBack);
   return stuck;

@@ -1,9 +1,9 @@
 import type { Clock } from '../../lib/clock.js';
 import { formatDuration } from '../../lib/duration.js';
-import { DeployerError } from '../../lib/errors.js';
-import { cleanLine } from '../../lib/text.js';
+import type { DeployerError } from '../../lib/errors.js';
 import { isPassing } from './api-error.js';
-import { checkLines, eventLines, whyDead, type RunMark } from './health.js';
+import { whyDead, type RunMark } from './health.js';
+import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
 
@@ -111,19 +111,7 @@ export class Watch {
   }
 
   #failed(code: 'release_failed' | 'timed_out', why: string): DeployerError {
-    const machine = this.#last;
-    return new DeployerError(code, `machine ${this.id} ${why}`, {
-      evidence: [
-        ...(machine === undefined
-          ? []
-          : [
-              `machine ${this.id}: state ${cleanLine(machine.state, 30)}`,
-              ...checkLines(machine),
-              ...eventLines(machine),
-            ]),
-        ...(this.#lastFault?.evidence ?? []),
-      ],
-      suggestions: [`deployer logs -a ${this.api.app}`],
-    });
+    const error = { code, app: this.api.app, id: this.id, why };
+    return machineFailure(error, this.#last, this.#lastFault);
   }
 }

@@ -365,6 +365,6 @@ async function sendRaw(port: number, text: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(text);
   let answer = '';
-  for await (const chunk of socket.setEncoding('utf8')) answer += chunk;
+  for await (const chunk of socket.setEncoding('utf8')) answer += String(chunk);
   return answer;
 }

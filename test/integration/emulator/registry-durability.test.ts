@@ -32,12 +32,12 @@ describe("The data folder of the emulator's registry", () => {
     it('holds no corrupt content, and all that was answered for', async function () {
       this.timeout(90_000);
       const promised = new Map<string, string>();
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < 8; round++) {
         registry = await startEmulatorRegistryProcess(dataDir);
         const pushes = Array.from({ length: 6 }, (_, at) =>
           pushUntilItEnds(registry?.url ?? '', at, promised),
         );
-        await delay(60 + round * 90);
+        await delay(120 + round * 35);
         await registry.kill();
         await Promise.all(pushes);
         await expectSound(dataDir);
@@ -140,10 +140,36 @@ describe("The data folder of the emulator's registry", () => {
       const refusal = await refusalOf(startEmulatorRegistry({ dataDir }));
       expect([refusal.code, refusal.message]).to.deep.equal([
         'usage',
-        `data folder ${dataDir} is not empty and not a registry's data folder`,
+        `data folder ${dataDir} is not empty, and not a registry's`,
       ]);
       expect(await readFile(file, 'utf8')).to.equal('precious');
       expect(await readdir(dataDir)).to.deep.equal(['blobs']);
+    });
+
+    it('or of a version to come is refused', async () => {
+      await (await startEmulatorRegistry({ dataDir })).stop();
+      await writeFile(join(dataDir, 'format'), '2\n');
+      expect((await refusalOf(startEmulatorRegistry({ dataDir }))).message).to.match(/another version/);
+    });
+
+    it('only in some files that a desktop leaves does not matter', async () => {
+      const first = await startEmulatorRegistry({ dataDir });
+      const digest = await putBlob(first, 'app', 'kept');
+      await first.stop();
+      for (const folder of [
+        '.',
+        'blobs',
+        'blobs/sha256',
+        'repositories',
+        'repositories/app',
+        'repositories/app/_blobs',
+        'uploads',
+      ]) {
+        await writeFile(join(dataDir, folder, '.DS_Store'), '');
+      }
+      await using second = await startEmulatorRegistry({ dataDir });
+      expect((await ask(second, 'HEAD', `/v2/app/blobs/${digest}`)).status).to.equal(200);
+      expect((await ask(second, 'GET', '/v2/_catalog')).json()).to.deep.equal({ repositories: ['app'] });
     });
   });
 });
@@ -166,7 +192,15 @@ async function pushUntilItEnds(url: string, at: number, promised: Map<string, st
       const bytes = randomBytes(40_000);
       const digest = await putBlob({ url }, repository, bytes);
       const config = { mediaType: ociEmpty, digest, size: bytes.length };
-      const body = JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config, layers: [] });
+      // Long enough to be caught half-written.
+      const annotations = { padding: 'x'.repeat(300_000) };
+      const body = JSON.stringify({
+        schemaVersion: 2,
+        mediaType: ociManifest,
+        config,
+        layers: [],
+        annotations,
+      });
       const path = `/v2/${repository}/manifests/t${digest.slice(7, 19)}`;
       const asked = { body, headers: { 'content-type': ociManifest } };
       const { status } = await ask({ url }, 'PUT', path, asked);

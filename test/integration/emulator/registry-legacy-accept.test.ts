@@ -32,12 +32,14 @@ describe('The emulator with --legacy-accept and a real docker-registry', () => {
   let legacy: EmulatorRegistry;
   let modern: EmulatorRegistry;
   let references: readonly string[];
+  const started: { stop(): Promise<void> }[] = [];
   before(async () => {
     [real, legacy, modern] = await Promise.all([
       startDockerRegistry(),
       startEmulatorRegistry({ legacyAccept: true }),
       startEmulatorRegistry(),
     ]);
+    started.push(real, legacy, modern);
     const image = await ociImage();
     const fixtures = {
       buildx: await buildxIndex(),
@@ -58,7 +60,7 @@ describe('The emulator with --legacy-accept and a real docker-registry', () => {
     ];
   });
   after(async () => {
-    await Promise.all([real?.stop(), legacy?.stop(), modern?.stop()]);
+    await Promise.all(started.map((registry) => registry.stop()));
   });
 
   /** All of an answer that a client can see, but the time and the connection's own matters. */

@@ -23,11 +23,25 @@ const COMMANDS = {
     await this.parse(this.constructor);
     return undefined.answer;
   }`,
+  late: `async run() {
+    await this.parse(this.constructor);
+    setTimeout(() => { throw new Error('no use for ' + process.env.FLY_API_TOKEN); });
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+  }`,
   exact: `
     static flags = { app: string({ char: 'a' }) };
     async run() {
       await this.parse(this.constructor);
       return { answer: 42 };
+    }`,
+  parsed: `
+    static flags = {
+      when: string({ parse: async () => { throw new DeployerError('config_invalid', 'there is no such time'); } }),
+      many: integer({}),
+    };
+    async run() {
+      await this.parse(this.constructor);
+      return {};
     }`,
   patient: `
     static flags = { undo: boolean(), late: boolean() };
@@ -136,6 +150,20 @@ describe('A command', function () {
     expect(stderr).to.equal('✖ Nonexistent flag: --ap\n  Try: see the flags and arguments with --help\n');
   });
 
+  it("names the flag whose value was refused, in the value's own words", async () => {
+    const own = await cli.run(['parsed', '--when', 'x', '--json']);
+    expect(JSON.parse(own.stdout)).to.deep.equal({
+      error: {
+        code: 'config_invalid',
+        message: '--when: there is no such time',
+        suggestions: [],
+        exitCode: 2,
+      },
+    });
+    const byOclif = await cli.run(['parsed', '--many', 'x']);
+    expect(byOclif.stderr).to.match(/^✖ --many: Expected an integer but received: x\n/);
+  });
+
   it('calls an error that nobody foresaw a bug, with exit 1 and the stack only under --verbose', async () => {
     const short = await cli.run(['buggy']);
     expect(short.code).to.equal(1);
@@ -146,6 +174,12 @@ describe('A command', function () {
     const json = await cli.run(['buggy', '--json']);
     expect(json.code).to.equal(1);
     expect(JSON.parse(json.stdout)).to.have.nested.property('error.code', 'unexpected');
+  });
+
+  it('explains what was thrown past it too, with no stack and no secret', async () => {
+    const { code, stderr } = await cli.run(['late'], { env: { FLY_API_TOKEN: TOKEN } });
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^✖ unexpected error: no use for \*\*\*\n {2}Try: this is a bug[^\n]*\n$/);
   });
 
   it('does not stop because the reader of its output went away', async () => {

@@ -41,7 +41,7 @@ describe('An error on a terminal', () => {
   });
 
   it('has every cause once, even if they go in circles', () => {
-    expect(backgroundOf(ERROR)).to.deep.equal(['caused by: Error: first', 'caused by: second']);
+    expect(backgroundOf(ERROR)).to.deep.equal(['caused by: Error: first', "caused by: 'second'"]);
     const circle = new Error('circle');
     circle.cause = circle;
     expect(backgroundOf(circle)).to.deep.equal([]);

@@ -1,19 +1,17 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isLoopbackHost } from '../../loopback.js';
+import { whyNotLocal } from '../../loopback.js';
 import { ApiError } from '../api-error.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
 /**
- * Refuses a request whose Host is not loopback: a page in a browser whose name was pointed at 127.0.0.1 (DNS
- * rebinding) gives itself away by it.
+ * Refuses a request that does not come from a program of this machine (see `whyNotLocal`).
  * @throws ApiError 403
  */
-export function requireLoopbackHost(request: IncomingMessage): void {
-  if (!isLoopbackHost(request.headers.host)) {
-    throw new ApiError('permission_denied', 'the Host header must name a loopback address');
-  }
+export function requireLocal(request: IncomingMessage): void {
+  const why = whyNotLocal(request.headers);
+  if (why !== undefined) throw new ApiError('permission_denied', why);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Platform } from '../platform.js';
 import { RateLimiter } from '../rate-limiter.js';
 import { appRoutes } from './app-routes.js';
 import { faultRoutes, unimplementedRoutes } from './fault-routes.js';
-import { readJson, requireLoopbackHost, requireToken } from './gate.js';
+import { readJson, requireLocal, requireToken } from './gate.js';
 import { leaseRoutes } from './lease-routes.js';
 import { lifecycleRoutes } from './lifecycle-routes.js';
 import { machineRoutes } from './machine-routes.js';
@@ -69,16 +69,16 @@ export class MachinesServer {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     try {
-      requireLoopbackHost(request);
+      requireLocal(request);
       requireToken(request, this.#options.token);
       const url = new URL(request.url ?? '/', 'http://localhost');
       const fault = this.#faultFor(request, url.pathname);
-      if (fault !== undefined && 'drop' in fault && fault.drop === true) return void request.destroy();
+      if (fault !== undefined && 'drop' in fault && fault.drop === true) return void request.socket.destroy();
       if (fault !== undefined && 'status' in fault) return sendFault(response, fault);
       if (fault !== undefined && 'delayMs' in fault)
         await this.#platform.ports.clock.sleep(fault.delayMs, gone.signal);
       const answer = await this.#answer(request, url, gone.signal);
-      if (fault !== undefined && 'drop' in fault) return void request.destroy();
+      if (fault !== undefined && 'drop' in fault) return void request.socket.destroy();
       send(response, answer);
     } catch (error) {
       if (gone.signal.aborted) return;

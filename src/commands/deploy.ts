@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { BaseCommand } from '../cli/base-command.js';
+import { deployFlags } from '../cli/flags.js';
+import { registryFlags } from '../cli/registry-flags.js';
+import { registryOptions } from '../cli/registry-options.js';
+import { apiCredentials } from '../config/api-credentials.js';
+import { loadConfig } from '../config/load-config.js';
+import { deploy, type Deployed } from '../deploy/deploy.js';
+import type { PlanDocument } from '../deploy/plan.js';
+import type { DeployResult } from '../deploy/result.js';
+import { ImageSearch } from '../image/search.js';
+import { ShapeReader } from '../image/shape.js';
+import { systemClock as clock } from '../lib/clock.js';
+import { parseDuration } from '../lib/duration.js';
+import { DeployerError } from '../lib/errors.js';
+import { parsePlatform } from '../oci/platform.js';
+import { connectRegistry } from '../registry/connect.js';
+import { connectTarget } from '../targets/connect.js';
+import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
+import { chooseView } from '../ui/choose-view.js';
+import { planLines } from '../ui/plan-lines.js';
+
+type Flags = Awaited<ReturnType<Deploy['parseFlags']>>;
+
+export default class Deploy extends BaseCommand {
+  static override summary =
+    'Find an image, hand it to a deploy API by digest, stay until it is healthy or undone.';
+  static override description = [
+    'Exit codes: 0 done, 2 usage or configuration, 3 image not found, 4 not authorised, 5 the target can not run the',
+    'image, 6 build, 7 push, 8 failed and rolled back, 9 failed and not rolled back, 10 locked, 11 timed out and still',
+    'running, 12 network or service unavailable, 130 interrupted.',
+  ].join(' ');
+  static override examples = [
+    '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example',
+    '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example --dry-run',
+  ];
+  static override flags = { ...deployFlags, ...registryFlags };
+  protected override undoing = 'putting back what was there';
+
+  async run(): Promise<DeployResult | { plan: PlanDocument }> {
+    const flags = await this.parseFlags();
+    const deployed = await this.deploy(flags);
+    if ('plan' in deployed) {
+      for (const line of planLines(deployed.plan)) this.out(line);
+      return deployed;
+    }
+    if (deployed.error !== undefined) throw withResult(deployed.error, deployed.result);
+    return deployed.result;
+  }
+
+  private async parseFlags() {
+    return (await this.parse(Deploy)).flags;
+  }
+
+  private async deploy(flags: Flags): Promise<Deployed> {
+    const { env, redactor } = this.io;
+    const { config, warnings } = await loadConfig({ flags, env, cwd: process.cwd() });
+    const image = imageOf(config.image, flags.build);
+    const platform =
+      flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') };
+    const lockWaitMs = parseDuration(flags['lock-wait'], '--lock-wait');
+    const keepSecret = (token: string): void => redactor.add(token);
+    const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
+
+    const view = chooseView(this.io, flags);
+    this.view = view;
+    const options = registryOptions(this.io, this.config, flags['insecure-registry']);
+    const { http, registry } = connectRegistry({
+      ...options,
+      warn: (message) => this.note(`warning: ${message}`),
+      fallback: flyRegistryCredentials(env),
+    });
+    const target = await connectTarget(config.target, { http, clock, api, env });
+    const { signal } = this;
+    const { accept, rollback, detach, 'dry-run': dryRun } = flags;
+    const request = {
+      config,
+      image,
+      ...platform,
+      releaseId: randomUUID(),
+      rollback,
+      detach,
+      lockWaitMs,
+      dryRun,
+      warnings,
+    };
+    try {
+      return await deploy(
+        { ...request, accept: accept === 'docker' ? 'docker' : 'all' },
+        {
+          target,
+          search: new ImageSearch(registry, clock),
+          shapes: new ShapeReader(registry),
+          clock,
+          sink: view.show,
+          signal,
+        },
+      );
+    } finally {
+      await view.close();
+    }
+  }
+}
+
+function imageOf(image: string | undefined, build: string): string {
+  if (build === 'always') {
+    throw new DeployerError('build_unavailable', '--build always: this version does not build images', {
+      suggestions: [
+        'build and push it: docker buildx build --push --tag REF .',
+        'then: deployer deploy --image REF',
+      ],
+    });
+  }
+  if (image !== undefined) return image;
+  throw new DeployerError('usage', 'there is no image to deploy: name it with --image', {
+    suggestions: [
+      'deployer deploy --image registry.fly.io/example:v1 --app example',
+      "or in the file: [build] image = '...'",
+    ],
+  });
+}
+
+/** The result's fields stand beside `error` in the `--json` document. */
+function withResult(error: DeployerError, result: DeployResult): DeployerError {
+  const { code, message, evidence, suggestions, cause } = error;
+  return new DeployerError(code, message, {
+    evidence,
+    suggestions,
+    cause,
+    details: { ...error.details, ...result },
+  });
+}

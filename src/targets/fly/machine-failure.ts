@@ -1,0 +1,32 @@
+import { DeployerError } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+import { checkLines, eventLines } from './health.js';
+import type { Machine } from './machine.js';
+
+export interface MachineFailure {
+  readonly code: 'release_failed' | 'timed_out';
+  readonly app: string;
+  readonly id: string;
+  /** `exited with code 1` */
+  readonly why: string;
+}
+
+/**
+ * Why a machine ends a release, with what is known of it: its state, what its checks say, its last events.
+ * @param last the machine as it was seen last
+ * @param fault what kept the API from answering, if that is how it ended
+ */
+export function machineFailure(
+  { code, app, id, why }: MachineFailure,
+  last: Machine | undefined,
+  fault?: DeployerError,
+): DeployerError {
+  const seen =
+    last === undefined
+      ? []
+      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last)];
+  return new DeployerError(code, `machine ${id} ${why}`, {
+    evidence: [...seen, ...(fault?.evidence ?? [])],
+    suggestions: [`deployer logs -a ${app}`],
+  });
+}

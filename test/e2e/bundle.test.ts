@@ -1,0 +1,111 @@
+import { cp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { PROJECT, runProgram } from '../support/program.js';
+import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
+
+interface Metafile {
+  readonly outputs: Readonly<
+    Record<
+      string,
+      {
+        readonly entryPoint?: string;
+        readonly imports: readonly { readonly path: string; readonly kind: string }[];
+        readonly inputs: Readonly<Record<string, unknown>>;
+      }
+    >
+  >;
+}
+
+const HEAVY = ['undici', 'dockerode', 'docker-modem', 'listr2', 'ora', 'valibot', 'toml-eslint-parser'];
+
+describe('the bundle', () => {
+  it('loads no heavy module before a command uses it', async () => {
+    const text = await readFile(join(PROJECT, 'dist/bundle/metafile.json'), 'utf8');
+    const { outputs } = JSON.parse(text) as Metafile;
+    const loadedWith = (chunk: string, seen = new Set<string>()): Set<string> => {
+      if (seen.has(chunk)) return seen;
+      seen.add(chunk);
+      for (const { path, kind } of outputs[chunk]?.imports ?? []) {
+        if (kind === 'import-statement') loadedWith(path, seen);
+      }
+      return seen;
+    };
+    const entries = Object.keys(outputs).filter((chunk) => outputs[chunk]?.entryPoint?.startsWith('src/'));
+    expect(entries).to.include('dist/bundle/main.js');
+    const heavy = entries.flatMap((entry) =>
+      [...loadedWith(entry)]
+        .flatMap((chunk) => Object.keys(outputs[chunk]?.inputs ?? {}))
+        .filter((input) => HEAVY.some((name) => input.includes(`node_modules/${name}/`)))
+        .map((input) => `${entry} loads ${input}`),
+    );
+    expect(heavy).to.deep.equal([]);
+  });
+
+  it('says its version the same way with and without oclif', async () => {
+    const quick = await runProgram(['--version']);
+    const throughOclif = await runProgram(['--version', '--json']);
+    expect(quick.stdout).to.match(/^@deployer\/cli\/\d+\.\d+\.\d+ \S+ node-v\d+\.\d+\.\d+\n$/);
+    expect(quick).to.deep.equal(throughOclif);
+    expect(await runProgram(['-v'])).to.deep.equal(quick);
+  });
+
+  it('ends with 2 and a suggestion for what is no command', async () => {
+    const { code, stdout, stderr } = await runProgram(['image', 'inspct', 'example:v1']);
+    expect([code, stdout]).to.deep.equal([2, '']);
+    expect(stderr).to.contain('did you mean "image inspect"?').and.to.contain('deployer image inspect');
+  });
+});
+
+describe("the bundle's code cache", () => {
+  let copy: TempFolder;
+  beforeEach(async () => {
+    copy = await makeTempFolder('package');
+    for (const part of ['bin', 'dist/bundle', 'package.json']) {
+      await cp(join(PROJECT, part), join(copy.path, part), { recursive: true });
+    }
+  });
+  afterEach(() => copy.remove());
+
+  const scripts = async (): Promise<{ accepted: number; refused: number; stdout: string }> => {
+    const probe = join(copy.path, 'probe.cjs');
+    await writeFile(
+      probe,
+      `const vm = require('node:vm');
+       const count = { accepted: 0, refused: 0 };
+       vm.Script = class extends vm.Script {
+         constructor(source, options) {
+           super(source, options);
+           count[this.cachedDataRejected ? 'refused' : 'accepted'] += 1;
+         }
+       };
+       process.on('exit', () => process.stderr.write(JSON.stringify(count)));`,
+    );
+    const { code, stdout, stderr } = await runProgram(['image', '--help'], {
+      root: copy.path,
+      nodeArgs: ['--require', probe],
+    });
+    expect(code).to.equal(0);
+    return { ...(JSON.parse(stderr) as { accepted: number; refused: number }), stdout };
+  };
+
+  it('is taken by V8 for every chunk', async () => {
+    const { accepted, refused } = await scripts();
+    expect(accepted).to.be.greaterThan(1);
+    expect(refused).to.equal(0);
+  });
+
+  it('is not needed: damaged, or made by another V8, the program does the same without a word', async () => {
+    const { stdout } = await scripts();
+    const bundle = join(copy.path, 'dist/bundle');
+    for (const name of await readdir(bundle)) {
+      if (name.endsWith('.cache')) await truncate(join(bundle, name), 100);
+    }
+    const damaged = await scripts();
+    expect(damaged.accepted).to.equal(0);
+    expect(damaged.stdout).to.equal(stdout);
+
+    await writeFile(join(bundle, 'code-cache-version'), '1.2.3.4');
+    expect(await scripts()).to.deep.equal({ accepted: 0, refused: 0, stdout });
+  });
+});

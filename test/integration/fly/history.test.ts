@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+import { APP, FlyEmulator, imageOf } from './fly-emulator.js';
+
+describe('what an app remembers of its releases', () => {
+  let fly: FlyEmulator;
+  const { signal } = new AbortController();
+
+  beforeEach(async () => {
+    fly = await FlyEmulator.start();
+  });
+  afterEach(() => fly.stop());
+
+  it('lists them, newest first, with their images by digest, and what became of each', async () => {
+    await fly.seed(2);
+    await fly.succeed('second');
+    fly.fault({ match: { imageDigest: imageOf('bad').digest }, effect: { oom: { afterMs: 10 } } });
+    await fly.deploy('bad');
+    const releases = await fly.target.releases(APP, signal);
+    expect(
+      releases.map(({ version, status, units, digest }) => ({ version, status, units, digest })),
+    ).to.deep.equal([
+      { version: 3, status: 'rolled-back', units: 0, digest: imageOf('bad').digest },
+      { version: 2, status: 'running', units: 2, digest: imageOf('second').digest },
+      { version: 1, status: 'past', units: 0, digest: imageOf('old').digest },
+    ]);
+    const times = releases.map(({ createdAt }) => Date.parse(createdAt ?? ''));
+    expect(times).to.deep.equal([...times].sort((a, b) => b - a));
+    expect(times[0]).to.be.closeTo(fly.clock.now(), 120_000);
+  });
+
+  it('tells by the status what runs, and how each machine is', async () => {
+    await fly.seed(2);
+    const status = await fly.target.status(APP, signal);
+    expect(status).to.deep.include({ app: APP, target: 'fly' });
+    expect(status.release).to.deep.include({ version: 1, status: 'running', digest: imageOf('old').digest });
+    expect(status.units).to.have.lengthOf(2);
+    expect(status.units[0]).to.deep.include({ state: 'started', health: 'passing', releaseVersion: 1 });
+  });
+
+  it('says that a deploy broke off half way, and the next deploy recovers from it', async () => {
+    const ids = await fly.seed(3);
+    // As a deployer that was killed after its first machine leaves it.
+    const request = fly.request('half');
+    const plan = fly.target.plan(request, await fly.target.inspect(APP, signal));
+    const [first] = plan.changes;
+    await fly.api('POST', `/machines/${ids[0]}`, { config: first?.config });
+    await fly.api('GET', `/machines/${ids[0]}/wait?state=started&timeout=10`);
+
+    const releases = await fly.target.releases(APP, signal);
+    expect(releases.map(({ version, status, units }) => ({ version, status, units }))).to.deep.equal([
+      { version: 2, status: 'partial', units: 1 },
+      { version: 1, status: 'partial', units: 2 },
+    ]);
+    const { outcome } = await fly.succeed('next');
+    expect(outcome.release).to.deep.include({ version: 3, previous: 1 });
+    for (const machine of fly.machines()) {
+      expect(machine.image).to.equal(imageOf('next').deployed);
+      expect(machine.metadata).to.include({ deployer_previous_image: imageOf('old').deployed });
+    }
+  });
+
+  it('puts a past release back as it was, with its environment, as a release of its own', async () => {
+    await fly.seed(2, { config: { env: { MODE: 'classic' } } });
+    await fly.succeed('new', { config: { env: { MODE: 'modern', EXTRA: '1' } } });
+    const past = (await fly.target.releases(APP, signal)).find(({ version }) => version === 1);
+    const state = await fly.target.inspect(APP, signal, past);
+    const request = { ...fly.request('old', { config: { env: { MODE: 'modern', EXTRA: '1' } } }) };
+    const outcome = await fly.target.release(fly.target.plan(request, state), {
+      report: () => undefined,
+      signal,
+    });
+    expect(outcome.status).to.equal('succeeded');
+    expect(outcome.release).to.deep.include({ version: 3, previous: 2 });
+    for (const machine of fly.machines())
+      expect(machine).to.deep.include({ image: imageOf('old').deployed, env: { MODE: 'classic' } });
+  });
+
+  it('finds no release of an app that is not there', async () => {
+    const error: unknown = await fly.target.status(APP, signal).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ code: 'app_not_found', exit: 3 });
+  });
+});

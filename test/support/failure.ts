@@ -1,0 +1,29 @@
+import { AssertionError } from 'chai';
+import { DeployerError } from '../../src/lib/errors.js';
+
+/** The DeployerError that `work` throws or rejects with. Anything else it does fails the test. */
+export async function failureOf(work: () => unknown): Promise<DeployerError> {
+  let value: unknown;
+  try {
+    value = await work();
+  } catch (error) {
+    return asFailure(error);
+  }
+  throw new AssertionError(`it succeeded, with ${JSON.stringify(value)?.slice(0, 500)}`);
+}
+
+/** As `failureOf`, of what is not asynchronous. */
+export function thrownBy(work: () => unknown): DeployerError {
+  let value: unknown;
+  try {
+    value = work();
+  } catch (error) {
+    return asFailure(error);
+  }
+  throw new AssertionError(`it succeeded, with ${JSON.stringify(value)?.slice(0, 500)}`);
+}
+
+function asFailure(error: unknown): DeployerError {
+  if (error instanceof DeployerError) return error;
+  throw error;
+}
