@@ -10,3 +10,21 @@ export const CONFIG_LIMIT = 8 * 1024 * 1024;
 export function isImageConfig(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.ociConfig || mediaType === MEDIA_TYPE.dockerConfig;
 }
+
+/** image-spec, config.md: `os`, `architecture`, `variant` at the top. */
+export function readConfigPlatform(bytes: Buffer): Platform | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new DeployerError('manifest_invalid', "the image's config is not JSON", { cause: error });
+  }
+  const { os, architecture, variant } = (value ?? {}) as Record<string, unknown>;
+  if (typeof os !== 'string' || typeof architecture !== 'string' || os === '' || architecture === '')
+    return undefined;
+  return normalisePlatform({
+    os,
+    architecture,
+    ...(typeof variant === 'string' && variant !== '' ? { variant } : {}),
+  });
+}

@@ -37,7 +37,8 @@ export async function openDockerArchive(
   const files = await TarFiles.open(file, options.tempFolder, options.signal);
   const where = `docker-archive:${file}`;
   try {
-    const isLayout = (await files.sizeOf(LAYOUT_FILE)) !== undefined && (await files.sizeOf(INDEX_FILE)) !== undefined;
+    const isLayout =
+      (await files.sizeOf(LAYOUT_FILE)) !== undefined && (await files.sizeOf(INDEX_FILE)) !== undefined;
     if (isLayout) return await LayoutSource.open(where, files, choiceOf(name));
     const manifest = await readWhole(files, ARCHIVE_MANIFEST, MANIFEST_LIMIT);
     const images = parseArchiveManifest(manifest.toString('utf8'), file);
@@ -60,7 +61,12 @@ class ArchiveSource implements ImageSource {
   readonly #root: StoredManifest;
   readonly #paths: ReadonlyMap<Digest, string>;
 
-  private constructor(name: string, files: ImageFiles, root: StoredManifest, paths: ReadonlyMap<Digest, string>) {
+  private constructor(
+    name: string,
+    files: ImageFiles,
+    root: StoredManifest,
+    paths: ReadonlyMap<Digest, string>,
+  ) {
     this.name = name;
     this.#files = files;
     this.#root = root;
@@ -70,7 +76,8 @@ class ArchiveSource implements ImageSource {
   static async read(name: string, files: ImageFiles, image: ArchivedImage): Promise<ArchiveSource> {
     const { config, diffIds } = await readConfig(files, image);
     const layers: ArchivedBlob[] = [];
-    for (const [at, path] of image.layers.entries()) layers.push(await readLayer(files, path, diffIds[at] as Digest));
+    for (const [at, path] of image.layers.entries())
+      layers.push(await readLayer(files, path, diffIds[at] as Digest));
     const blobs = [config, ...layers];
     const [configOnly, ...layersOnly] = blobs.map(({ path: _path, ...descriptor }) => descriptor);
     const bytes = manifestOfArchived(configOnly as Descriptor, layersOnly);
@@ -120,9 +127,13 @@ async function readConfig(
     throw damaged(files.nameOf(path), 'it is not JSON');
   }
   const diffIds: unknown = (value as { rootfs?: { diff_ids?: unknown } } | null)?.rootfs?.diff_ids ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) throw damaged(files.nameOf(path), 'its diff_ids are no digests');
+  if (!Array.isArray(diffIds) || !diffIds.every(isDigest))
+    throw damaged(files.nameOf(path), 'its diff_ids are no digests');
   if (diffIds.length !== layers.length)
-    throw damaged(files.nameOf(path), `it names ${diffIds.length} layers, ${ARCHIVE_MANIFEST} ${layers.length}`);
+    throw damaged(
+      files.nameOf(path),
+      `it names ${diffIds.length} layers, ${ARCHIVE_MANIFEST} ${layers.length}`,
+    );
   const config = { mediaType: MEDIA_TYPE.ociConfig, digest: digestOf(bytes), size: bytes.length, path };
   return { config, diffIds };
 }

@@ -58,7 +58,8 @@ export class LayoutSource implements ImageSource {
     const bytes = await readWhole(this.#files, path, MANIFEST_LIMIT);
     const actual = digestOf(bytes, algorithmOf(digest));
     if (actual !== digest) throw this.#mismatch(path)(`the digest of its bytes is ${actual}, not ${digest}`);
-    if (bytes.length !== size) throw this.#mismatch(path)(`it has ${bytes.length} bytes, not the ${size} of its descriptor`);
+    if (bytes.length !== size)
+      throw this.#mismatch(path)(`it has ${bytes.length} bytes, not the ${size} of its descriptor`);
     return { digest, size, bytes, content: parsed(this.#files, path, bytes, mediaType) };
   }
 
@@ -72,7 +73,8 @@ export class LayoutSource implements ImageSource {
       if (!isIndexType(entry.mediaType) && !isManifestType(entry.mediaType)) continue;
       const { content } = await this.manifest(entry);
       if (content.subject?.digest !== digest) continue;
-      const artifactType = content.artifactType ?? (content.kind === 'manifest' ? content.config.mediaType : undefined);
+      const artifactType =
+        content.artifactType ?? (content.kind === 'manifest' ? content.config.mediaType : undefined);
       found.push({ ...entry, ...(artifactType === undefined ? {} : { artifactType }) });
     }
     return found;
@@ -88,7 +90,11 @@ export class LayoutSource implements ImageSource {
 }
 
 /** A blob that is a file: its size is compared before a byte of it goes out, its digest before the last. */
-export function fileContent(files: ImageFiles, path: string, blob: Pick<Descriptor, 'digest' | 'size'>): BlobContent {
+export function fileContent(
+  files: ImageFiles,
+  path: string,
+  blob: Pick<Descriptor, 'digest' | 'size'>,
+): BlobContent {
   const mismatch = (why: string): DeployerError => damaged(files.nameOf(path), why);
   return {
     async *open(start) {
@@ -101,15 +107,24 @@ export function fileContent(files: ImageFiles, path: string, blob: Pick<Descript
   };
 }
 
-function parsed(files: ImageFiles, path: string, bytes: Buffer, mediaType: string): StoredManifest['content'] {
+function parsed(
+  files: ImageFiles,
+  path: string,
+  bytes: Buffer,
+  mediaType: string,
+): StoredManifest['content'] {
   try {
     return parseManifest(bytes, mediaType);
   } catch (error) {
     if (!(error instanceof DeployerError)) throw error;
-    throw new DeployerError('image_file_invalid', `${files.nameOf(path)} can't be used: it is no valid manifest`, {
-      cause: error,
-      evidence: [error.message],
-      suggestions: error.suggestions,
-    });
+    throw new DeployerError(
+      'image_file_invalid',
+      `${files.nameOf(path)} can't be used: it is no valid manifest`,
+      {
+        cause: error,
+        evidence: [error.message],
+        suggestions: error.suggestions,
+      },
+    );
   }
 }
