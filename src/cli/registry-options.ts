@@ -1,14 +1,25 @@
 import { homedir } from 'node:os';
-import { systemClock } from '../lib/clock.js';
+import { systemClock, type Clock } from '../lib/clock.js';
 import { cleanLine } from '../lib/text.js';
 import type { Io } from '../ui/io.js';
+
+/** A part of what `connectRegistry` takes; said here, since this room does not know that one. */
+interface RegistryOptions {
+  readonly env: Io['env'];
+  readonly home: string;
+  readonly clock: Clock;
+  readonly userAgent: string;
+  readonly insecure: readonly string[];
+  readonly warn: (message: string) => void;
+  readonly trace?: (roundTrip: RoundTrip) => void;
+}
 
 interface Program {
   readonly version: string;
 }
 
 /** What the registry client needs of the outside, as the program's streams and environment give it. */
-export function registryOptions(io: Io, program: Program, insecure: readonly string[] = []) {
+export function registryOptions(io: Io, program: Program, insecure: readonly string[] = []): RegistryOptions {
   const say = (line: string): void => {
     io.stderr.write(`${io.redactor.redact(cleanLine(line, 500))}\n`);
   };

@@ -7,7 +7,6 @@ import { shortDigest } from '../oci/digest.js';
 import { ACCEPT_ALL, ACCEPT_DOCKER, mediaTypeName } from '../oci/media-types.js';
 import { formatPlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
-import { describeAccept } from '../registry/answer.js';
 import type { StepVoice } from './steps.js';
 
 /** What was found, and what it really is. */
@@ -89,11 +88,9 @@ function couldNotFind(error: DeployerError, image: string, accept: readonly stri
     {
       cause: error,
       evidence: [
-        `${error.message}`,
+        error.message,
         ...error.evidence,
-        ...(accept === ACCEPT_DOCKER
-          ? [`asked as a client of before 2023 would (--accept docker): ${describeAccept(accept)} alone`]
-          : []),
+        ...(accept === ACCEPT_DOCKER ? ['asked as a client of before 2023 would (--accept docker)'] : []),
       ],
       suggestions: [...error.suggestions, ...(error.code === 'image_form_not_accepted' ? [] : [build])],
     },

@@ -70,7 +70,7 @@ export class UndiciClient implements HttpClient {
       const answer = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
-        method: method as Dispatcher.HttpMethod,
+        method: method,
         headers: {
           'user-agent': this.#options.userAgent,
           ...request.headers,

@@ -3,6 +3,7 @@ import { DeployerError } from '../lib/errors.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
 import { formatReference, type Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
+import { repositoryMissing } from '../registry/refusal.js';
 import { nearestTags, readTags, type TagList } from './nearest-tags.js';
 import { verifyManifest, type StoredManifest } from './stored-manifest.js';
 
@@ -78,18 +79,8 @@ function missing(error: DeployerError, reference: Reference, tags: TagList): Dep
   const name = formatReference(reference);
   const tag = reference.tag ?? 'latest';
   if (tags.status === 'no-repository') {
-    return new DeployerError(
-      'repository_not_found',
-      `${name} is not there: the registry ${reference.domain} knows no repository ${reference.path}`,
-      {
-        cause: error,
-        evidence: error.evidence,
-        suggestions: [
-          'check the spelling of the repository',
-          `a private one may be hidden from who is not logged in: docker login ${reference.domain}`,
-        ],
-      },
-    );
+    const { code, message, suggestions } = repositoryMissing(reference);
+    return new DeployerError(code, message, { cause: error, evidence: error.evidence, suggestions });
   }
   if (tags.status === 'unknown') {
     return new DeployerError('tag_not_found', `${name} is not there`, {

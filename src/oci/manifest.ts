@@ -159,7 +159,7 @@ function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   // Not its JSON: what is nested deep enough overflows the stack of JSON.stringify.
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return `"${cleanLine(String(value), 80)}"`;
+  return `"${cleanLine(typeof value === 'string' ? value : JSON.stringify(value), 80)}"`;
 }
 
 function invalid(why: string, cause?: unknown): DeployerError {

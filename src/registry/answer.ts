@@ -34,7 +34,11 @@ export async function readAnswer(
   request: Pick<RegistryAnswer, 'method' | 'accept' | 'authorized'>,
   limit: number,
 ): Promise<RegistryAnswer> {
-  const mediaType = (response.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const mediaType =
+    /^[^;]*/
+      .exec(response.headers['content-type'] ?? '')?.[0]
+      .trim()
+      .toLowerCase() ?? '';
   const failed = response.status >= 400;
   const bytes = await response.bytes(failed ? ERROR_BODY_LIMIT : limit);
   return {

@@ -1,4 +1,5 @@
 import type { HttpClient } from '../http/client.js';
+import type { RetryPolicy } from '../http/retry.js';
 import type { Clock } from '../lib/clock.js';
 import type { Challenge } from './challenge.js';
 import type { ChallengeMemory } from './challenge-memory.js';
@@ -24,6 +25,8 @@ export interface AuthenticatorPorts {
   readonly memory: ChallengeMemory;
   readonly clock: Clock;
   readonly lookup: Lookup;
+  /** For the token server. */
+  readonly retry: RetryPolicy;
 }
 
 interface HeldToken {
@@ -122,10 +125,10 @@ export class Authenticator {
     challenge: Challenge & { scheme: 'bearer' },
     signal?: AbortSignal,
   ): Promise<Token> {
-    const { http, credentials, lookup } = this.#ports;
+    const { http, credentials, lookup, retry } = this.#ports;
     const realm = await checkRealm(challenge.realm, access.registry, lookup);
     const credential = await credentials.find(access.host, access.path);
-    return fetchToken(http, {
+    return fetchToken(http, retry, {
       realm,
       scopes: scopesOf(access),
       ...(challenge.service === undefined ? {} : { service: challenge.service }),

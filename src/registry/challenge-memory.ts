@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Challenge } from './challenge.js';
 
@@ -32,15 +33,15 @@ export class FileChallengeMemory implements ChallengeMemory {
   }
 
   async remember(host: string, challenge: Challenge): Promise<void> {
-    const { scope: _scope, ...kept } = { scope: undefined, ...challenge };
     const file = this.#file(host);
-    const fresh = `${file}.${process.pid}.${Date.now()}`;
+    const fresh = `${file}.${randomUUID()}`;
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await writeFile(fresh, JSON.stringify(kept), { mode: 0o600 });
+      await writeFile(fresh, JSON.stringify(keptOf(challenge)), { mode: 0o600 });
       await rename(fresh, file);
     } catch {
       // A read-only home (CI, containers): the next run asks once more, nothing else is lost.
+      await rm(fresh, { force: true }).catch(() => undefined);
     }
   }
 
@@ -54,6 +55,13 @@ export const noMemory: ChallengeMemory = {
   recall: () => Promise.resolve(undefined),
   remember: () => Promise.resolve(),
 };
+
+/** Not the scope, which says what was asked for. */
+function keptOf(challenge: Challenge): Challenge {
+  if (challenge.scheme === 'basic') return { scheme: 'basic' };
+  const { scheme, realm, service } = challenge;
+  return { scheme, realm, ...(service === undefined ? {} : { service }) };
+}
 
 function readEntry(text: string): Challenge | undefined {
   let value: unknown;

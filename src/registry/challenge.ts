@@ -16,7 +16,7 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
   for (const { scheme, parameters } of readChallenges(header)) {
     if (scheme === 'basic') basic ??= { scheme: 'basic' };
     const { realm, service, scope } = parameters;
-    if (scheme === 'bearer' && realm !== undefined) {
+    if (scheme === 'bearer' && realm) {
       return { scheme, realm, ...(service ? { service } : {}), ...(scope ? { scope } : {}) };
     }
   }
@@ -34,9 +34,16 @@ const PIECE = /\s*(?:,|([A-Za-z][A-Za-z0-9._-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"
 function readChallenges(header: string): RawChallenge[] {
   const found: RawChallenge[] = [];
   const piece = new RegExp(PIECE);
-  while (piece.lastIndex < header.length) {
+  for (let at = 0; at < header.length; at = piece.lastIndex) {
+    piece.lastIndex = at;
     const match = piece.exec(header);
-    if (match === null) break;
+    if (match === null) {
+      // Not this grammar (the token68 of Negotiate, or rubbish): go on behind the next comma.
+      const comma = header.indexOf(',', at);
+      if (comma === -1) break;
+      piece.lastIndex = comma + 1;
+      continue;
+    }
     const [, name, quoted, token] = match;
     if (name === undefined) continue;
     const value = quoted?.replace(/\\(.)/g, '$1') ?? token;

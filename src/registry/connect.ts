@@ -48,6 +48,7 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
   });
   const credentials = firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous);
   const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
+  const retry = retryPolicy(clock);
   const client = (source: CredentialSource, remembered: typeof noMemory): RegistryClient =>
     new RegistryClient({
       http,
@@ -57,8 +58,9 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
         memory: remembered,
         clock,
         lookup: systemLookup,
+        retry,
       }),
-      retry: retryPolicy(clock),
+      retry,
       insecure,
       onRetry: (why, pauseMs) => warn(`${why}; asking again in ${(pauseMs / 1000).toFixed(1)} s`),
     });

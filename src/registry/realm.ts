@@ -28,7 +28,7 @@ export async function checkRealm(realm: string, registry: URL, resolve: Lookup):
       'insecure_refused',
       `${registry.host} sends its clients to a token server that is not trusted: ${why}`,
       {
-        evidence: [`realm="${cleanLine(realm, 120)}"`],
+        evidence: [`realm="${cleanLine(withoutUserinfo(realm), 120)}"`],
         suggestions: ["check the registry's host name; no credentials were sent"],
       },
     );
@@ -43,6 +43,10 @@ export async function checkRealm(realm: string, registry: URL, resolve: Lookup):
     throw refuse('it is on a private network, and the registry is not');
   }
   return url;
+}
+
+function withoutUserinfo(url: string): string {
+  return url.replace(/\/\/[^/]*@/, '//***@');
 }
 
 async function isPrivateHost(hostname: string, resolve: Lookup): Promise<boolean> {

@@ -1,9 +1,12 @@
 import type { HttpClient, HttpResponse } from '../http/client.js';
+import { withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { basicAuthorization, type Credential } from './credentials/credential.js';
 
 const TOKEN_ANSWER_LIMIT = 128 * 1024;
+/** What a refusal says is shown in one line: its beginning is enough. */
+const REFUSAL_LIMIT = 4096;
 
 export interface Token {
   readonly value: string;
@@ -24,12 +27,17 @@ export interface TokenRequest {
  * oauth2 specifications).
  * @throws DeployerError `registry_unauthorized`, `registry_denied`, `registry_rate_limited`, `registry_unavailable`
  */
-export async function fetchToken(http: HttpClient, request: TokenRequest): Promise<Token> {
-  const { credential } = request;
-  const response =
+export async function fetchToken(
+  http: HttpClient,
+  retry: RetryPolicy,
+  request: TokenRequest,
+): Promise<Token> {
+  const { credential, signal } = request;
+  const ask = (): Promise<HttpResponse> =>
     credential?.kind === 'identity-token'
-      ? await postForToken(http, request, credential.token)
-      : await getToken(http, request);
+      ? postForToken(http, request, credential.token)
+      : getToken(http, request);
+  const response = await withRetry(retry, ask, signal === undefined ? {} : { signal });
   if (response.status !== 200) throw await refused(response, request);
   return readToken(await response.text(TOKEN_ANSWER_LIMIT), request.realm);
 }
@@ -91,7 +99,7 @@ function readToken(text: string, realm: URL): Token {
 
 async function refused(response: HttpResponse, { realm, credential }: TokenRequest): Promise<DeployerError> {
   const { status } = response;
-  const said = cleanLine(await response.text(TOKEN_ANSWER_LIMIT).catch(() => ''), 160);
+  const said = cleanLine((await response.start(REFUSAL_LIMIT)).toString('utf8'), 160);
   const evidence = [`${realm.origin}${realm.pathname} answered ${status}${said === '' ? '' : `: ${said}`}`];
   if (status === 429) {
     return new DeployerError(

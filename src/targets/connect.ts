@@ -12,20 +12,21 @@ export interface TargetPorts {
 }
 
 /** The target of this name, connected. Loaded only now: a deploy needs one. */
-export async function connectTarget(name: TargetName, ports: TargetPorts): Promise<Target> {
-  const { http, clock, api, env } = ports;
-  switch (name) {
-    case 'fly': {
-      const { FlyTarget } = await import('./fly/fly-target.js');
-      const organization = env['FLY_ORG'];
-      return new FlyTarget({
-        http,
-        clock,
-        apiUrl: api.url,
-        authorization: api.authorization,
-        tokenSource: api.source,
-        ...(organization ? { organization } : {}),
-      });
-    }
-  }
+export function connectTarget(name: TargetName, ports: TargetPorts): Promise<Target> {
+  return CONNECT[name](ports);
 }
+
+const CONNECT: Readonly<Record<TargetName, (ports: TargetPorts) => Promise<Target>>> = {
+  fly: async ({ http, clock, api, env }) => {
+    const { FlyTarget } = await import('./fly/fly-target.js');
+    const organization = env['FLY_ORG'];
+    return new FlyTarget({
+      http,
+      clock,
+      apiUrl: api.url,
+      authorization: api.authorization,
+      tokenSource: api.source,
+      ...(organization ? { organization } : {}),
+    });
+  },
+};

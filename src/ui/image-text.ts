@@ -1,6 +1,7 @@
 import type { Diagnosis } from '../image/diagnose.js';
 import type { Inspection, InspectedPlatform } from '../image/inspect.js';
 import { formatSize } from '../lib/size.js';
+import { cleanLine } from '../lib/text.js';
 
 /** `image inspect` for a person: a tree of what lies in the registry. */
 export function inspectionLines(inspection: Inspection): string[] {
@@ -8,15 +9,16 @@ export function inspectionLines(inspection: Inspection): string[] {
   const lines = [
     reference,
     `  digest       ${digest}`,
-    `  kind         ${kind} (${mediaType}), ${formatSize(size)}`,
+    `  kind         ${kind} (${cleanLine(mediaType)}), ${formatSize(size)}`,
   ];
   for (const platform of platforms) lines.push(...platformLines(platform));
   for (const { digest: of, subject, predicateTypes } of attestations) {
-    lines.push(`  attestation  ${predicateTypes.join(', ') || 'of no named predicate type'}`);
+    lines.push(`  attestation  ${cleanLine(predicateTypes.join(', ')) || 'of no named predicate type'}`);
     lines.push(`    digest     ${of}`);
     if (subject !== undefined) lines.push(`    about      ${subject}`);
   }
-  for (const [key, value] of Object.entries(annotations)) lines.push(`  annotation   ${key}=${value}`);
+  for (const [key, value] of Object.entries(annotations))
+    lines.push(`  annotation   ${cleanLine(`${key}=${value}`, 500)}`);
   return lines;
 }
 
@@ -24,9 +26,11 @@ function platformLines({ os, architecture, variant, digest, size, layers }: Insp
   const name = [os, architecture, variant].filter((part) => part !== undefined).join('/');
   const count = layers.length === 1 ? '1 layer' : `${layers.length} layers`;
   return [
-    `  platform     ${name}, ${formatSize(size)} in ${count}`,
+    `  platform     ${cleanLine(name)}, ${formatSize(size)} in ${count}`,
     `    digest     ${digest}`,
-    ...layers.map((layer) => `    layer      ${layer.digest}  ${formatSize(layer.size)}  ${layer.mediaType}`),
+    ...layers.map(
+      (layer) => `    layer      ${layer.digest}  ${formatSize(layer.size)}  ${cleanLine(layer.mediaType)}`,
+    ),
   ];
 }
 

@@ -78,8 +78,10 @@ export class StepsView implements DeployView {
       case 'step.progress':
         if (this.#drawing) this.#drawing.task.title = columns(this.#drawing.title, cleanLine(event.message));
         return;
-      case 'step.log':
-        return this.#keep(`${event.level === 'warning' ? 'warning: ' : ''}${cleanLine(event.message)}`);
+      case 'step.log': {
+        this.#keep(`${event.level === 'warning' ? 'warning: ' : ''}${cleanLine(event.message)}`);
+        return;
+      }
       case 'step.succeeded':
         return this.#end(
           columns(this.#drawing?.title ?? '', cleanLine(event.summary), shownDuration(event)),
@@ -89,10 +91,14 @@ export class StepsView implements DeployView {
         return drawSkipped(this.#io, columns(cleanLine(event.title), `skipped: ${cleanLine(event.reason)}`));
       case 'step.failed':
         return this.#end(this.#drawing?.title ?? '', true);
-      case 'release.failed':
-        return this.#keep(releaseFailureLine(event));
-      case 'release.rolled-back':
-        return this.#keep(cleanLine(event.message));
+      case 'release.failed': {
+        this.#keep(releaseFailureLine(event));
+        return;
+      }
+      case 'release.rolled-back': {
+        this.#keep(cleanLine(event.message));
+        return;
+      }
       // Told by the steps' own lines, by the error and by the result.
       case 'plan':
       case 'release.started':

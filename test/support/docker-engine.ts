@@ -9,7 +9,7 @@ import { LINUX_AMD64 } from './image-fixtures.js';
 import { busyboxLayer } from './layers.js';
 import { makeNetworkBridge } from './network-bridge.js';
 import { findProgram } from './requirements.js';
-import { makeTempFolder, type TempFolder } from './temp-folder.js';
+import { makeTempFolder } from './temp-folder.js';
 
 const run = promisify(execFile);
 
@@ -24,20 +24,36 @@ export interface DockerEngine extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/**
- * Debian's dockerd (20.10, graphdriver store) with everything of its own: data, socket, bridge. It changes no
- * iptables rule: a published port is served on loopback by docker-proxy.
- */
+/** Debian's dockerd (20.10, graphdriver store). */
 export async function startDockerEngine(): Promise<DockerEngine> {
+  const program = findProgram('dockerd') ?? 'dockerd';
+  const { stdout } = await run(program, ['--version']);
+  const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
+  return startEngine([program], (folder) =>
+    // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
+    major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {},
+  );
+}
+
+/**
+ * A dockerd with everything of its own: data, socket, bridge, configuration. It changes no iptables rule: a
+ * published port is served on loopback by docker-proxy.
+ * @param command what starts dockerd; its arguments are added
+ * @param settings daemon.json, given the engine's folder. Beside it the machine's own is not read.
+ */
+export async function startEngine(
+  [program, ...before]: readonly [string, ...string[]],
+  settings: (folder: string) => object,
+): Promise<DockerEngine> {
   const folder = await makeTempFolder('engine');
   const bridge = await makeNetworkBridge();
   const file = (name: string): string => join(folder.path, name);
   const socketPath = file('docker.sock');
-  // Beside --config-file, the machine's own /etc/docker/daemon.json is not read.
-  await writeFile(file('daemon.json'), JSON.stringify(await daemonConfig(file('key.json'))));
+  await writeFile(file('daemon.json'), JSON.stringify(settings(folder.path)));
   const server = startServer({
-    program: findProgram('dockerd') ?? 'dockerd',
+    program,
     args: [
+      ...before,
       ...[
         '--config-file',
         file('daemon.json'),
@@ -91,17 +107,10 @@ async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream): Promi
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(stream, (error: Error | null, output: readonly { error?: string }[]) => {
       const failure = error ?? output.find((line) => line.error !== undefined)?.error;
-      if (failure === undefined || failure === null) resolve();
+      if (failure === undefined) resolve();
       else reject(failure instanceof Error ? failure : new Error(failure));
     });
   });
-}
-
-/** 20.10 writes a key into /etc/docker unless told another place; the setting is gone from later ones. */
-async function daemonConfig(keyFile: string): Promise<object> {
-  const { stdout } = await run(findProgram('dockerd') ?? 'dockerd', ['--version']);
-  const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
-  return major < 23 ? { 'deprecated-key-path': keyFile } : {};
 }
 
 async function removeContainers(docker: Docker): Promise<void> {
@@ -110,7 +119,7 @@ async function removeContainers(docker: Docker): Promise<void> {
 }
 
 /** What an engine leaves mounted when it was killed: overlay roots, network namespaces. Deepest first. */
-export async function unmountUnder(folder: TempFolder['path']): Promise<void> {
+async function unmountUnder(folder: string): Promise<void> {
   const mounts = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')

@@ -224,7 +224,7 @@ function blob(mediaType: string, bytes: Buffer, annotations?: Readonly<Record<st
 
 function descriptorOf(part: FixtureBlob | FixtureManifest): object {
   const { mediaType, digest, size, annotations } = part;
-  const { platform = undefined, artifactType = undefined } = 'children' in part ? part : {};
+  const { platform, artifactType }: Partial<FixtureManifest> = 'children' in part ? part : {};
   return {
     ...{ mediaType, digest, size },
     ...(platform && { platform }),

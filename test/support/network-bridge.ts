@@ -24,7 +24,9 @@ export async function makeNetworkBridge(): Promise<NetworkBridge> {
     await run('ip', ['link', 'set', name, 'alias', `pid=${process.pid}`]);
     await run('ip', ['addr', 'add', `198.18.${at}.1/24`, 'dev', name]);
     await run('ip', ['link', 'set', name, 'up']);
-    const remove = async (): Promise<void> => void (await run('ip', ['link', 'delete', name]));
+    const remove = async (): Promise<void> => {
+      await run('ip', ['link', 'delete', name]);
+    };
     return { name, addressPool: `198.19.${at}.0/24`, remove };
   }
   throw new Error(`all bridges ${PREFIX}0..199 are taken (ip link show type bridge)`);

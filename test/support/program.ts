@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { RUN_VARIABLE } from './survivors.mjs';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -18,11 +19,27 @@ export interface RunOptions {
   readonly root?: string;
 }
 
-/** Runs the built program as a user would: another process, an environment without the developer's own settings. */
-export function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+/** A run that has not ended yet. */
+export interface RunningProgram {
+  readonly pid: number;
+  /** What it has said so far. */
+  stdout(): string;
+  stderr(): string;
+  kill(signal: NodeJS.Signals): void;
+  readonly finished: Promise<Finished>;
+}
+
+/** Starts the built program as a user would: another process, an environment without the developer's own settings. */
+export function startProgram(args: readonly string[], options: RunOptions = {}): RunningProgram {
   const script = `${options.root ?? PROJECT}/bin/run.js`;
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), script, ...args], {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...options.env },
+    // The run's id lets the test runner find what is left behind (survivors.mjs).
+    env: {
+      PATH: process.env['PATH'],
+      HOME: '/nonexistent',
+      [RUN_VARIABLE]: process.env[RUN_VARIABLE],
+      ...options.env,
+    },
     cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -30,8 +47,19 @@ export function runProgram(args: readonly string[], options: RunOptions = {}): P
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
+  return {
+    pid: child.pid ?? -1,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    kill: (signal) => child.kill(signal),
+    finished: new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve({ code, stdout, stderr }));
+    }),
+  };
+}
+
+/** As `startProgram`, to its end. */
+export function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return startProgram(args, options).finished;
 }

@@ -10,6 +10,7 @@ import { connectRegistry } from '../../registry/connect.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { knownPlatforms } from '../../targets/known-platforms.js';
 import { diagnosisLines } from '../../ui/image-text.js';
+import { withSpinner } from '../../ui/spinner.js';
 
 export default class ImageDiagnose extends BaseCommand {
   static override summary = 'Ask for an image as each kind of client asks, and say who can find and run it.';
@@ -32,11 +33,15 @@ export default class ImageDiagnose extends BaseCommand {
       fallback: flyRegistryCredentials(this.io.env),
     });
     const credential = await credentials.find(reference.domain, reference.path);
-    const diagnosis = await diagnoseImage(
-      reference,
-      knownPlatforms.filter(({ name }) => flags.target === undefined || name === flags.target),
-      { registry, anonymous, reader: new ShapeReader(registry), authenticated: credential !== undefined },
-      this.signal,
+    const targets = knownPlatforms.filter(({ name }) => flags.target === undefined || name === flags.target);
+    const ports = {
+      registry,
+      anonymous,
+      reader: new ShapeReader(registry),
+      authenticated: credential !== undefined,
+    };
+    const diagnosis = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
+      diagnoseImage(reference, targets, ports, this.signal),
     );
     for (const line of diagnosisLines(diagnosis)) this.out(line);
     return diagnosis;

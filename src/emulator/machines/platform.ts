@@ -47,13 +47,19 @@ export class Platform {
     return platform;
   }
 
-  /** Ends every process and writes the state. */
+  /**
+   * Ends every process and writes the state.
+   * @throws DeployerError `engine_unavailable` when the engine is gone, and with it the means to end them
+   */
   async close(): Promise<void> {
     this.#save();
     this.#closed = true;
-    await Promise.all([...this.#apps.values()].map((app) => app.close()));
-    await this.ports.runtime.removeLeftovers();
-    await this.ports.stateFile.flush();
+    try {
+      await Promise.all([...this.#apps.values()].map((app) => app.close()));
+      await this.ports.runtime.removeLeftovers();
+    } finally {
+      await this.ports.stateFile.flush();
+    }
   }
 
   apps(organization: string): readonly App[] {

@@ -65,7 +65,7 @@ export async function waitForState(
           const answer = answerNow(supervisor, query);
           if (answer !== undefined) resolve(answer);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       unwatch = supervisor.watch(look);

@@ -1,4 +1,5 @@
 import { DeployerError } from '../../lib/errors.js';
+import { lineOfJsonFault } from '../../lib/json-fault.js';
 import type { Credential } from './credential.js';
 import { serverAddressOf } from './credential.js';
 
@@ -19,22 +20,17 @@ interface AuthEntry {
   readonly registrytoken?: unknown;
 }
 
-/** @throws DeployerError `credentials_invalid`, naming the source and, where the parser tells it, the place */
+/** @throws DeployerError `credentials_invalid`, naming the source and the line */
 export function parseAuthFile(text: string, source: string): AuthFile {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    // V8's message may quote the text, which holds passwords: only the position is passed on.
-    const position = /position (\d+)/.exec(String(error))?.[1];
-    const line = position === undefined ? '' : `:${text.slice(0, Number(position)).split('\n').length}`;
-    throw new DeployerError('credentials_invalid', `${source}${line}: it is not JSON`, {
-      suggestions: [`mend ${source}, or move it away and log in again`],
-    });
+  } catch {
+    // V8's message may quote the text, which holds passwords: it is not passed on.
+    throw invalid(`${source}:${lineOfJsonFault(text)}: it is not JSON`, source);
   }
   const file = record(value);
-  if (file === undefined)
-    throw new DeployerError('credentials_invalid', `${source}: it is not a JSON object`);
+  if (file === undefined) throw invalid(`${source}: it is not a JSON object`, source);
   const store = file['credsStore'];
   return {
     source,
@@ -42,6 +38,12 @@ export function parseAuthFile(text: string, source: string): AuthFile {
     credHelpers: (record(file['credHelpers']) ?? {}) as Record<string, string>,
     ...(typeof store === 'string' && store !== '' ? { credsStore: store } : {}),
   };
+}
+
+function invalid(message: string, source: string): DeployerError {
+  return new DeployerError('credentials_invalid', message, {
+    suggestions: [`mend ${source}, or move it away and log in again`],
+  });
 }
 
 /** The helper that this file names for a host: its own before the general one (docker/cli). */

@@ -62,6 +62,9 @@ export class DockerCredentials implements CredentialSource {
     const files = inline ? [parseAuthFile(inline, 'DOCKER_AUTH_CONFIG')] : [];
     for (const path of this.#paths()) {
       const text = await readIfThere(path);
+      if (text === undefined && path === this.#options.env['REGISTRY_AUTH_FILE']) {
+        this.#options.warn(`REGISTRY_AUTH_FILE names ${path}, which is not there; going on without`);
+      }
       if (text !== undefined && text.trim() !== '') files.push(parseAuthFile(text, path));
     }
     return files;

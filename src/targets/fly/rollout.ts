@@ -1,3 +1,4 @@
+import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
@@ -7,9 +8,9 @@ import { definedChecks, markRun, whyDead } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import type { Machine } from './machine.js';
+import type { MachinesApi } from './machines-api.js';
 import { machineFailure } from './machine-failure.js';
 import type { FlyPlan, FlyState, MachineChange } from './plan.js';
-import type { ReleasePorts } from './release.js';
 import { readReleaseMetadata } from './release-metadata.js';
 import { undo, type Touched } from './undo.js';
 import { unitOf } from './unit.js';
@@ -18,6 +19,13 @@ import { createApp, createMachine, updateMachine } from './write-once.js';
 
 type Update = Extract<MachineChange, { kind: 'update' }>;
 type Create = Extract<MachineChange, { kind: 'create' }>;
+
+export interface ReleasePorts {
+  readonly api: MachinesApi;
+  readonly clock: Clock;
+  /** Reads the app's state anew. */
+  readonly read: (signal: AbortSignal) => Promise<FlyState>;
+}
 
 /** One release on its way: changes the machines in the plan's order and pace, and undoes that if one fails. */
 export class Rollout {
@@ -122,7 +130,7 @@ export class Rollout {
         { api, clock, signal },
         before,
         { config: change.config, skipLaunch: change.mode === 'sleep' },
-        () => this.#leases.nonce(change.id),
+        this.#leases.nonce(change.id),
       );
       return { touched, written };
     } catch (error) {
@@ -229,7 +237,7 @@ export class Rollout {
       clock,
       leases: this.#leases,
       report: this.#context.report,
-      version: release.version,
+      release,
       width,
       timeoutMs: request.config.waitTimeoutMs,
     });

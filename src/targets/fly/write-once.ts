@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import { isAmbiguous } from './api-error.js';
 import { isInPassing, type Machine, type MachineConfig } from './machine.js';
+import type { Nonce } from './api-transport.js';
 import type { MachinesApi, MachineUpdate } from './machines-api.js';
 import { METADATA } from './release-metadata.js';
 
@@ -37,19 +38,18 @@ export async function untilSteady({ api, clock, signal }: Write, machine: Machin
  * Updates a machine once. When nobody knows whether the update was carried out (5xx, a broken connection), the
  * machine itself is asked; `current_version` keeps a second try from replacing anything but the old version.
  * @param present the machine as it was read: no other version of it is replaced
- * @param nonce read anew for each try: a refreshed lease may have another one
  */
 export async function updateMachine(
   write: Write,
   present: Machine,
   update: MachineUpdate,
-  nonce: () => string | undefined,
+  nonce: Nonce,
 ): Promise<Machine> {
   const { api, clock, signal } = write;
   await untilSteady(write, present);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await api.updateMachine(present, update, nonce(), signal);
+      return await api.updateMachine(present, update, nonce, signal);
     } catch (error) {
       // After a first try, a conflict may be that try's own success.
       const unknown = isAmbiguous(error) || (attempt > 1 && isRejected(error));
@@ -100,13 +100,28 @@ export async function createMachine(
   }
 }
 
-/** Creates the app once: after a lost answer it is looked for. */
+/**
+ * Creates the app once: after a lost answer it is looked for.
+ * @throws DeployerError `locked` when it has come to be since it was looked for
+ */
 export async function createApp(api: MachinesApi, organization: string, signal: AbortSignal): Promise<void> {
   try {
     await api.createApp(organization, signal);
   } catch (error) {
-    if (!isAmbiguous(error) || (await api.getApp(signal)) === undefined) throw error;
+    if (!isAmbiguous(error) && !isRejected(error)) throw error;
+    if ((await api.getApp(signal)) === undefined) throw error;
+    if (isRejected(error)) throw createdMeanwhile(api.app, error);
   }
+}
+
+function createdMeanwhile(app: string, cause: unknown): DeployerError {
+  return new DeployerError('locked', `app ${app} was created meanwhile, by another deploy of it, it seems`, {
+    suggestions: [
+      'when the other deploy has ended, deploy again; nothing was changed by this one',
+      `deployer status -a ${app}`,
+    ],
+    cause,
+  });
 }
 
 async function findCreated(

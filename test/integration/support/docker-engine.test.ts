@@ -32,7 +32,7 @@ describe('dockerd, as the tests start it', function () {
     const engines = await Promise.all([startDockerEngine(), startDockerEngine()]);
     for (const { docker } of engines) {
       const reference = `${registry.host}/team/web@${image.digest}`;
-      const pulled = (await docker.pull(reference)) as NodeJS.ReadableStream;
+      const pulled = await docker.pull(reference);
       for await (const line of pulled) expect(String(line)).not.to.contain('"error"');
       const port = await freePort();
       const container = await docker.createContainer({

@@ -202,7 +202,7 @@ describe('A manifest', () => {
         fc.constantFrom(...Object.keys({ ...MANIFEST, ...INDEX })),
         fc.jsonValue(),
       )
-      .map(([document, key, value]) => ({ ...document, [key]: value }) as unknown);
+      .map(([document, key, value]) => ({ ...document, [key]: value }));
     fc.assert(
       fc.property(
         fc.oneof(fc.jsonValue(), spoilt),

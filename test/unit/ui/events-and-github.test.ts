@@ -2,7 +2,7 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DeployerError } from '../../../src/lib/errors.js';
+import type { DeployerError } from '../../../src/lib/errors.js';
 import { chooseView } from '../../../src/ui/choose-view.js';
 import { annotation, withoutCommands } from '../../../src/ui/github-commands.js';
 import { collectedIo } from '../../support/collected-io.js';

@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { eventually } from '../support/eventually.js';
+import type { RunningProgram } from '../support/program.js';
+import { setStage, type PushedImage, type Stage } from '../support/stage.js';
+
+const TOLD = 'Interrupted: putting back what was there; press Ctrl-C again to stop at once\n';
+
+describe('a deploy that is interrupted', function () {
+  this.timeout(60_000);
+  let stage: Stage;
+  let good: PushedImage;
+  /** Its check never passes: a release of it goes on until it is stopped. */
+  let bad: PushedImage;
+
+  before(async () => {
+    stage = await setStage();
+    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad')]);
+    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+  });
+  after(() => stage[Symbol.asyncDispose]());
+
+  /** A release of the bad image over one of the good, with its machine changed already. */
+  async function midRelease(app: string, ...flags: string[]): Promise<RunningProgram> {
+    const { code, stderr } = await stage.run(['deploy', '-a', app, '-i', good.reference]);
+    expect(code, stderr).to.equal(0);
+    const program = stage.start(['deploy', '-a', app, '-i', bad.reference, ...flags]);
+    await eventually(() => expectImage(app, bad));
+    return program;
+  }
+  async function expectImage(app: string, image: PushedImage): Promise<void> {
+    const machines = await stage.machines(app);
+    expect(machines.map(({ state, config }) => [state, config['image']])).to.deep.equal([
+      ['started', image.byDigest],
+    ]);
+  }
+  async function isLocked(app: string): Promise<boolean> {
+    const [machine] = await stage.machines(app);
+    const { status } = await stage.platform.client.call(`GET /apps/${app}/machines/${machine?.id}/lease`);
+    return status === 200;
+  }
+
+  it('says what it undoes, undoes it, and ends with 130', async () => {
+    const program = await midRelease('plain');
+    program.kill('SIGINT');
+    const { code, stdout, stderr } = await program.finished;
+    expect([code, stdout]).to.deep.equal([130, '']);
+    const [, after = ''] = stderr.split(TOLD);
+    expect(after).to.match(
+      /^ {4}interrupted; putting the previous release back\n {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
+    );
+    await expectImage('plain', good);
+    expect(await isLocked('plain')).to.equal(false);
+  });
+
+  it('says so in --json and --events too, and takes SIGTERM, which CI sends, for the same', async () => {
+    const events = join(stage.folder, 'interrupted.ndjson');
+    const program = await midRelease('json', '--json', '--events', events);
+    program.kill('SIGTERM');
+    const { code, stdout, stderr } = await program.finished;
+    expect([code, stderr]).to.deep.equal([130, TOLD]);
+    const document = JSON.parse(stdout) as object;
+    expect(document).to.have.nested.include({
+      status: 'rolled-back',
+      'error.code': 'interrupted',
+      'error.exitCode': 130,
+      'machines[0].image': good.byDigest,
+    });
+    const last = (await readFile(events, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
+    expect(JSON.parse(last)).to.have.nested.include({ type: 'done', 'error.code': 'interrupted' });
+    await expectImage('json', good);
+  });
+
+  it('stops at once at the second signal, and says that nothing more was undone', async () => {
+    // The undo is slow: it is under way when the second signal comes.
+    await stage.fault({
+      match: { method: 'POST', pathPattern: '/v1/apps/halt/machines/*', nth: 2 },
+      answer: { delayMs: 30_000 },
+    });
+    const program = await midRelease('halt');
+    program.kill('SIGINT');
+    await eventually(() => expect(program.stderr()).to.contain('putting the previous release back'));
+    const asked = performance.now();
+    program.kill('SIGINT');
+    const { code, stderr } = await program.finished;
+    expect(code).to.equal(130);
+    expect(performance.now() - asked).to.be.below(2000);
+    expect(stderr).to.match(/✖ stopped at once; what was under way was not undone\n$/);
+    await expectImage('halt', bad);
+  });
+
+  it('has changed nothing while it only waited for the lock', async () => {
+    expect((await stage.run(['deploy', '-a', 'wait', '-i', good.reference])).code).to.equal(0);
+    const [machine] = await stage.machines('wait');
+    await stage.platform.client.ok(`POST /apps/wait/machines/${machine?.id}/lease`, { body: { ttl: 60 } });
+    const program = stage.start(['deploy', '-a', 'wait', '-i', bad.reference]);
+    await eventually(() => expect(program.stderr()).to.contain('is locked by another deploy, waiting'));
+    program.kill('SIGINT');
+    const { code, stderr } = await program.finished;
+    expect(code).to.equal(130);
+    expect(stderr).to.match(/✖ interrupted before anything was changed\n$/);
+    await expectImage('wait', good);
+  });
+});
