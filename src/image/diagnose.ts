@@ -18,7 +18,7 @@ export interface ClientClass {
   readonly identity: 'configured' | 'anonymous';
 }
 
-export const CLIENT_CLASSES: readonly ClientClass[] = [
+const CLIENT_CLASSES: readonly ClientClass[] = [
   {
     name: 'full',
     who: 'deployer, crane, skopeo, containerd: every media type',
