@@ -21,21 +21,24 @@ export async function unknownCommand(words: readonly string[], root: LoadOptions
       suggestions: [`${config.bin} COMMAND ${cleanLine(first, 80)}`, `${config.bin} --help`],
     });
   }
-  const near = nearestCommand(words, config.commandIDs);
+  // oclif counts every command among the topics too.
+  const topics = config.topics.map(({ name }) => name).filter((name) => !config.commandIDs.includes(name));
+  const topic = topics.find((name) => name === first);
+  const near = nearest(words, [...config.commandIDs, ...topics.filter((name) => name !== topic)]);
   const known = near?.replaceAll(':', ' ');
-  const given = cleanLine(
-    (near === undefined ? words.slice(0, 1) : words.slice(0, wordsIn(near))).join(' '),
-    80,
-  );
-  return new DeployerError(
-    'usage',
-    `"${given}" is not a command of ${config.bin}${known === undefined ? '' : `; did you mean "${known}"?`}`,
-    { suggestions: [...(known === undefined ? [] : [`${config.bin} ${known}`]), `${config.bin} --help`] },
-  );
+  const given = words.slice(0, near === undefined ? (topic === undefined ? 1 : 2) : wordsIn(near)).join(' ');
+  const meant = known === undefined ? '' : `; did you mean "${known}"?`;
+  return new DeployerError('usage', `"${cleanLine(given, 80)}" is not a command of ${config.bin}${meant}`, {
+    suggestions: [
+      ...(known === undefined ? [] : [`${config.bin} ${known}${topics.includes(known) ? ' --help' : ''}`]),
+      ...(known === undefined && topic !== undefined ? [`${config.bin} ${topic} --help`] : []),
+      `${config.bin} --help`,
+    ],
+  });
 }
 
 // What follows the command's own words are arguments: only as many words count as the candidate has.
-function nearestCommand(words: readonly string[], ids: readonly string[]): string | undefined {
+function nearest(words: readonly string[], ids: readonly string[]): string | undefined {
   const rated = ids.map((id) => {
     const given = words.slice(0, wordsIn(id)).join(':').slice(0, 64);
     return { id, distance: editDistance(given, id), limit: Math.max(1, Math.floor(id.length / 3)) };
