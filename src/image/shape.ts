@@ -1,6 +1,7 @@
 import type { RegistryClient } from '../registry/client.js';
 import { refusalOf } from '../registry/refusal.js';
 import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
 import type { Descriptor, Platform } from '../oci/descriptor.js';
 import { digestOf, algorithmOf, type Digest } from '../oci/digest.js';
 import { readIndex } from '../oci/image-index.js';
@@ -144,8 +145,8 @@ function readConfigPlatform(bytes: Buffer): Platform | undefined {
   if (typeof os !== 'string' || typeof architecture !== 'string' || os === '' || architecture === '')
     return undefined;
   return normalisePlatform({
-    os,
-    architecture,
-    ...(typeof variant === 'string' && variant !== '' ? { variant } : {}),
+    os: cleanLine(os, 64),
+    architecture: cleanLine(architecture, 64),
+    ...(typeof variant === 'string' && variant !== '' ? { variant: cleanLine(variant, 64) } : {}),
   });
 }

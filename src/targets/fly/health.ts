@@ -69,7 +69,7 @@ export function exitsSince(machine: Machine, mark: RunMark): readonly ExitEvent[
 }
 
 /** Events of the new version, newest first: those that were not there before, and came after its launch. */
-export function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
+function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
   const fresh = newestFirst(machine).filter((event) => !mark.seenEvents.has(eventKey(event)));
   const launch = fresh.findIndex((event) => event.type === 'launch' || event.type === 'update');
   return launch === -1 ? fresh : fresh.slice(0, launch);

@@ -35,10 +35,7 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
   const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
     const { version } = readReleaseMetadata(trace.config);
-    if (version === undefined) continue;
-    const seen = byVersion.get(version);
-    if (seen === undefined) byVersion.set(version, [trace]);
-    else seen.push(trace);
+    if (version !== undefined) byVersion.set(version, [trace, ...(byVersion.get(version) ?? [])]);
   }
   const releases = [...byVersion].map(([version, ofVersion]) =>
     pastRelease(version, ofVersion, histories.length, undone.has(version)),
