@@ -118,7 +118,7 @@ export async function diagnoseImage(
     clients.push(finding);
     if (client.name === 'full') full = answer;
   }
-  const found = full?.status === 200 ? foundOf(full, reference) : undefined;
+  const found = full?.status === 200 && !full.html ? foundOf(full, reference) : undefined;
   const shape = found === undefined ? undefined : await readShape(found, ports.reader, signal);
   return {
     reference: formatReference(reference),
