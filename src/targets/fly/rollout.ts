@@ -97,7 +97,6 @@ export class Rollout {
     if (change.kind === 'update' && change.mode === 'prove') await this.#letSleep(touched);
     this.#healthy += 1;
     this.#log(`[${this.#healthy}/${this.#plan.changes.length}] machine ${touched.id}: ${done}`);
-    this.#progress(`machine ${touched.id} ${done}`);
   }
 
   /** The release has shown that it works; a machine left awake is no reason to undo it. */
