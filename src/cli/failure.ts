@@ -33,6 +33,17 @@ export function asInterruption(error: DeployerError): DeployerError {
   });
 }
 
+/** The error with fields that stand beside `error` in its `--json` document. */
+export function withDetails(error: DeployerError, details: object): DeployerError {
+  const { code, message, evidence, suggestions, cause } = error;
+  return new DeployerError(code, message, {
+    evidence,
+    suggestions,
+    cause,
+    details: { ...error.details, ...details },
+  });
+}
+
 /** Says the failure where and how `io` wants it: a JSON document on stdout, or text on stderr. */
 export function present(error: DeployerError, io: Io, underStep = false): void {
   if (io.json) {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { BaseCommand } from '../cli/base-command.js';
+import { withDetails } from '../cli/failure.js';
 import { deployFlags } from '../cli/flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
 import { apiCredentials } from '../config/api-credentials.js';
 import { loadConfig } from '../config/load-config.js';
-import { deploy, type Deployed } from '../deploy/deploy.js';
+import type { Deployed } from '../deploy/carry-out.js';
+import { deploy } from '../deploy/deploy.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { ImageSearch } from '../image/search.js';
@@ -48,7 +50,7 @@ export default class Deploy extends BaseCommand {
       }
       return deployed;
     }
-    if (deployed.error !== undefined) throw withResult(deployed.error, deployed.result);
+    if (deployed.error !== undefined) throw withDetails(deployed.error, deployed.result);
     return deployed.result;
   }
 
@@ -121,16 +123,5 @@ function imageOf(image: string | undefined, build: string): string {
       'deployer deploy --image registry.fly.io/example:v1 --app example',
       "or in the file: [build] image = '...'",
     ],
-  });
-}
-
-/** The result's fields stand beside `error` in the `--json` document. */
-function withResult(error: DeployerError, result: DeployResult): DeployerError {
-  const { code, message, evidence, suggestions, cause } = error;
-  return new DeployerError(code, message, {
-    evidence,
-    suggestions,
-    cause,
-    details: { ...error.details, ...result },
   });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
@@ -10,7 +10,8 @@ import { Platform, type PlatformPorts } from './machines/platform.js';
 import { StateFile } from './machines/state-file.js';
 import { DurableFiles, hasCode, ifThere } from './registry/durable-files.js';
 import { startRegistry } from './registry/server.js';
-import { chooseRuntime, type RuntimeChoice } from './runtime/choose-runtime.js';
+import { chooseRuntime } from './runtime/choose-runtime.js';
+import type { RuntimeChoice } from './runtime/runtime.js';
 
 export interface EmulatorOptions {
   /** Made when it is not there; what an emulator before left in it is taken up. */
@@ -31,8 +32,10 @@ export interface EmulatorOptions {
   /** Fly's rate limits; on unless told. */
   readonly rateLimits?: boolean;
   readonly clock?: Clock;
-  /** Is given a line for what happens. */
+  /** Is given a line for what befalls the machines. */
   readonly log?: (line: string) => void;
+  /** Is given a line for each request to the registry. */
+  readonly logRequests?: (line: string) => void;
 }
 
 export interface RunningEmulator {
@@ -57,8 +60,7 @@ export interface RunningEmulator {
 export async function startEmulator(options: EmulatorOptions): Promise<RunningEmulator> {
   const { clock = systemClock, log = () => undefined } = options;
   const dataDir = resolve(options.dataDir);
-  // Environments of machines may hold secrets: the folder is its owner's alone.
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDataDir(dataDir);
   const opened: (() => Promise<void>)[] = [];
   try {
     const makeRuntime = await chooseRuntime(options.runtime, options.env);
@@ -66,7 +68,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
       dataDir: join(dataDir, 'registry'),
       port: options.registryPort,
       legacyAccept: options.legacyAccept,
-      log,
+      ...(options.logRequests === undefined ? {} : { log: options.logRequests }),
     }).catch((error: unknown) => Promise.reject(portTaken(error, '--registry-port', options.registryPort)));
     opened.push(() => registry.close());
     // After the registry, whose lock keeps the folder for this process alone.
@@ -102,6 +104,19 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
   } catch (error) {
     await closeAll(opened);
     throw error;
+  }
+}
+
+// Environments of machines may hold secrets: the folder is its owner's alone.
+async function makeDataDir(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
+  } catch (error) {
+    throw new DeployerError('usage', `--data-dir ${path}: can't be used: ${messageOf(error)}`, {
+      suggestions: ['name a folder that you may write to'],
+      cause: error,
+    });
   }
 }
 

@@ -147,6 +147,7 @@ async function ask(
       finding: { ...asked, status: answer.status, ...told, found: answer.status === 200 && !answer.html },
     };
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof DeployerError)) throw error;
     return { finding: { ...asked, status: 0, code: error.code, message: error.message, found: false } };
   }

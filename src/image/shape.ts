@@ -5,9 +5,10 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import { digestOf, algorithmOf, type Digest } from '../oci/digest.js';
 import { readIndex } from '../oci/image-index.js';
 import { type ImageManifest } from '../oci/manifest.js';
-import { isIndexType, MEDIA_TYPE } from '../oci/media-types.js';
+import { isIndexType } from '../oci/media-types.js';
 import { normalisePlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
+import { CONFIG_LIMIT, isImageConfig, readConfigPlatform } from './config-platform.js';
 import type { FoundImage } from './search.js';
 import { verifyManifest, type StoredManifest } from './stored-manifest.js';
 
@@ -32,7 +33,6 @@ export interface ImageShape {
 
 /** An index in an index is legal, a chain of them an attack. */
 const DEEPEST = 3;
-const CONFIG_LIMIT = 8 * 1024 * 1024;
 
 /** Reads what an image's own bytes don't tell: nested indexes, and the config where a platform is not named. */
 export class ShapeReader {
@@ -115,8 +115,7 @@ export class ShapeReader {
     { config }: ImageManifest,
     signal: AbortSignal | undefined,
   ): Promise<Platform | undefined> {
-    if (config.mediaType !== MEDIA_TYPE.ociConfig && config.mediaType !== MEDIA_TYPE.dockerConfig)
-      return undefined;
+    if (!isImageConfig(config.mediaType)) return undefined;
     const answer = await this.#client.blob(reference, config.digest, CONFIG_LIMIT, signal);
     if (answer.status !== 200) throw refusalOf(answer, { ...reference, digest: config.digest });
     if (digestOf(answer.bytes, algorithmOf(config.digest)) !== config.digest) {
@@ -130,22 +129,4 @@ export class ShapeReader {
     }
     return readConfigPlatform(answer.bytes);
   }
-}
-
-/** image-spec, config.md: `os`, `architecture`, `variant` at the top. */
-function readConfigPlatform(bytes: Buffer): Platform | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new DeployerError('manifest_invalid', "the image's config is not JSON", { cause: error });
-  }
-  const { os, architecture, variant } = (value ?? {}) as Record<string, unknown>;
-  if (typeof os !== 'string' || typeof architecture !== 'string' || os === '' || architecture === '')
-    return undefined;
-  return normalisePlatform({
-    os,
-    architecture,
-    ...(typeof variant === 'string' && variant !== '' ? { variant } : {}),
-  });
 }

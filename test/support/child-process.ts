@@ -7,6 +7,8 @@ export interface ServerProcess {
   /** All that it has written so far, stdout and stderr together. */
   log(): string;
   exited(): boolean;
+  /** null while it runs, and when a signal ended it. */
+  exitCode(): number | null;
   /** SIGTERM, then SIGKILL after `graceMs`. Resolves when it has ended. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -36,6 +38,7 @@ export function startServer(command: ServerCommand): ServerProcess {
     pid: child.pid ?? -1,
     log: () => text,
     exited: () => hasEnded(child),
+    exitCode: () => child.exitCode,
     stop: (graceMs = 10_000) => stop(child, graceMs),
   };
 }

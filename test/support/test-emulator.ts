@@ -45,8 +45,11 @@ export async function startTestEmulator(options: Partial<EmulatorOptions> = {}):
   });
   let client = new MachinesClient(emulator.apiUrl, emulator.token);
   const stop = async (): Promise<void> => {
-    await emulator.close();
-    await folder.remove();
+    try {
+      await emulator.close();
+    } finally {
+      await folder.remove();
+    }
   };
   return {
     get emulator() {

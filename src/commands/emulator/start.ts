@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { boolean, integer, option, string } from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.js';
-import { startEmulator, type RunningEmulator } from '../../emulator/emulator.js';
-import { RUNTIME_CHOICES } from '../../emulator/runtime/choose-runtime.js';
+import type { RunningEmulator } from '../../emulator/emulator.js';
+import { RUNTIME_CHOICES } from '../../emulator/runtime/runtime.js';
 
 const port = { min: 0, max: 65_535, helpValue: 'PORT' };
 
@@ -42,6 +42,7 @@ export default class EmulatorStart extends BaseCommand {
     const { flags } = await this.parse(EmulatorStart);
     this.undoing = 'stopping the machines and the registry';
     const { signal } = this;
+    const { startEmulator } = await import('../../emulator/emulator.js');
     const token = this.io.env['DEPLOYER_EMULATOR_TOKEN'];
     const emulator = await startEmulator({
       dataDir: flags['data-dir'] ?? join(this.config.dataDir, 'emulator'),
@@ -51,7 +52,8 @@ export default class EmulatorStart extends BaseCommand {
       legacyAccept: flags['legacy-accept'],
       env: this.io.env,
       ...(token === undefined || token === '' ? {} : { token }),
-      log: (line) => this.io.verbose && this.note(line),
+      log: (line) => this.note(line),
+      ...(this.io.verbose ? { logRequests: (line: string) => this.note(line) } : {}),
     });
     this.io.redactor.add(emulator.token);
     this.#sayReady(emulator);

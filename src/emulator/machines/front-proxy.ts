@@ -35,7 +35,10 @@ export class FrontProxy {
   constructor(app: string, ports: () => readonly number[]) {
     this.#app = app;
     this.#ports = ports;
-    this.#server = createServer((request, response) => this.#pass(request, response));
+    // Longer than clients keep a connection for reuse: one that the server closes first may be in use already.
+    this.#server = createServer({ keepAliveTimeout: 90_000 }, (request, response) =>
+      this.#pass(request, response),
+    );
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#passUpgrade(request, socket, head),
     );

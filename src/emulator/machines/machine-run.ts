@@ -71,19 +71,19 @@ export class MachineRun {
     return this.#monitor?.results();
   }
 
-  /** From now on whatever ends it is by order: it is not started again. */
+  /** From now on what ends it is by order: no process is started any more. */
   willEnd(ending: Ending): void {
     this.#ending = ending;
+    if (this.#instance === undefined) this.#abort.abort();
   }
 
-  /** Ends it, and resolves when it has ended. */
+  /** Ends its process, if there is one, and resolves when all has ended. To be called after `willEnd`. */
   async end(order: StopOrder): Promise<void> {
-    if (this.#instance === undefined) {
-      this.#abort.abort();
-    } else {
-      if (this.#suspended) await this.#instance.resume();
+    const instance = this.#instance;
+    if (instance !== undefined) {
+      if (this.#suspended) await instance.resume();
       this.#suspended = false;
-      await this.#instance.stop(order.signal, order.timeoutMs);
+      await instance.stop(order.signal, order.timeoutMs);
     }
     await this.done;
   }

@@ -37,7 +37,7 @@ export function isSettled(state: MachineState): boolean {
   return ['started', 'stopped', 'suspended', 'destroyed', 'failed'].includes(state);
 }
 
-export function canMove(from: MachineState, to: MachineState): boolean {
+function canMove(from: MachineState, to: MachineState): boolean {
   return NEXT[from].includes(to);
 }
 

@@ -3,7 +3,7 @@ import type { Reference } from '../../oci/reference.js';
 import { ApiError } from './api-error.js';
 import { App } from './app.js';
 import type { StateFile } from './state-file.js';
-import type { SupervisorPorts } from './supervisor.js';
+import type { Supervisor, SupervisorPorts } from './supervisor.js';
 
 /**
  * The digest that a reference names at this moment; undefined when it can't be known before the engine has pulled it.
@@ -47,13 +47,19 @@ export class Platform {
     return platform;
   }
 
-  /** Ends every process and writes the state. */
+  /**
+   * Ends every process and writes the state.
+   * @throws DeployerError `engine_unavailable` when the engine is gone, and with it the means to end them
+   */
   async close(): Promise<void> {
     this.#save();
     this.#closed = true;
-    await Promise.all([...this.#apps.values()].map((app) => app.close()));
-    await this.ports.runtime.removeLeftovers();
-    await this.ports.stateFile.flush();
+    try {
+      await Promise.all([...this.#apps.values()].map((app) => app.close()));
+      await this.ports.runtime.removeLeftovers();
+    } finally {
+      await this.ports.stateFile.flush();
+    }
   }
 
   apps(organization: string): readonly App[] {
@@ -67,12 +73,21 @@ export class Platform {
     return app;
   }
 
-  /** @throws ApiError 422 when the name is taken */
+  /**
+   * The machine that a request's path names.
+   * @throws ApiError 404
+   */
+  machineOf(params: Readonly<Record<string, string>>): Supervisor {
+    return this.app(params['app'] ?? '').machine(params['machine'] ?? '');
+  }
+
+  /** @throws ApiError 422 when the name is taken, 503 when the emulator is closing */
   async createApp(name: string, organization: string, network: string): Promise<App> {
     if (this.#apps.has(name)) {
       const error = 'Validation failed: Name has already been taken';
       throw new ApiError('unprocessable', error, { error, status: 'name_taken' });
     }
+    if (this.#closed) throw new ApiError('unavailable', 'the emulator is closing');
     const created_at = new Date(this.ports.clock.now()).toISOString();
     const app = this.#app({ id: randomUUID(), name, organization, network, created_at, machines: [] });
     this.#apps.set(name, app);

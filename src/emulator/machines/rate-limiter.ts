@@ -11,8 +11,8 @@ export const ACTION_RATE: Rate = { perSecond: 1, burst: 3 };
 /** Reading one machine is allowed more often. */
 export const GET_MACHINE_RATE: Rate = { perSecond: 5, burst: 10 };
 
-/** More buckets than a developer's machine ever needs; past it the ones that are full again are forgotten. */
-const BUCKETS_KEPT = 4096;
+/** So many buckets, and the ones that are full again are forgotten. */
+const SWEEP_AT = 4096;
 
 interface Bucket {
   tokens: number;
@@ -23,6 +23,7 @@ interface Bucket {
 export class RateLimiter {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();
+  #sweepAt = SWEEP_AT;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -38,7 +39,7 @@ export class RateLimiter {
     const allowed = bucket.tokens >= 1;
     if (allowed) bucket.tokens -= 1;
     this.#buckets.set(key, bucket);
-    if (this.#buckets.size > BUCKETS_KEPT) this.#forgetIdle(now);
+    if (this.#buckets.size > this.#sweepAt) this.#forgetIdle(now);
     return allowed;
   }
 
@@ -47,5 +48,7 @@ export class RateLimiter {
     for (const [key, bucket] of this.#buckets) {
       if (now - bucket.filledAtMs > 60_000) this.#buckets.delete(key);
     }
+    // Where few could be forgotten, the next sweep waits for as many again.
+    this.#sweepAt = Math.max(SWEEP_AT, this.#buckets.size * 2);
   }
 }

@@ -2,10 +2,7 @@ import { connectEngine, engineAddress, formatEngineAddress } from '../../engine/
 import { DeployerError } from '../../lib/errors.js';
 import { DockerRuntime } from './docker.js';
 import { noRuntime } from './none.js';
-import type { Runtime } from './runtime.js';
-
-export const RUNTIME_CHOICES = ['auto', 'docker', 'none'] as const;
-export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
+import type { Runtime, RuntimeChoice } from './runtime.js';
 
 /**
  * `auto`: Docker if an engine answers, else none, with the reason in its description.

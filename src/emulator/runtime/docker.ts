@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import type Docker from 'dockerode';
-import { messageOf } from '../../lib/errors.js';
+import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine, cleanText } from '../../lib/text.js';
 import type { Exit } from '../machines/machine.js';
 import type { Instance, InstanceSpec, ProcessStat, Runtime } from './runtime.js';
@@ -57,11 +57,17 @@ export class DockerRuntime implements Runtime {
   }
 
   async removeLeftovers(): Promise<void> {
-    const containers = await this.#engine.listContainers({
-      all: true,
-      filters: { label: [`${LABEL.emulator}=${this.#emulatorId}`] },
-    });
-    await Promise.all(containers.map((each) => removeContainer(this.#engine.getContainer(each.Id))));
+    const label = `${LABEL.emulator}=${this.#emulatorId}`;
+    try {
+      const containers = await this.#engine.listContainers({ all: true, filters: { label: [label] } });
+      await Promise.all(containers.map((each) => removeContainer(this.#engine.getContainer(each.Id))));
+    } catch (error) {
+      throw new DeployerError(
+        'engine_unavailable',
+        `containers of this emulator may be left: ${cleanLine(messageOf(error))}`,
+        { suggestions: [`docker rm -f $(docker ps -aq --filter label=${label})`], cause: error },
+      );
+    }
   }
 
   async #start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {

@@ -1,5 +1,8 @@
 import type { Exit } from '../machines/machine.js';
 
+export const RUNTIME_CHOICES = ['auto', 'docker', 'none'] as const;
+export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
+
 /** What a machine is made of, for a runtime. */
 export interface InstanceSpec {
   readonly app: string;
@@ -50,6 +53,6 @@ export interface Runtime {
   prepare(image: string, signal: AbortSignal): Promise<void>;
   /** Resolves when the process runs; leaves nothing behind when it throws. */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>;
-  /** Ends what earlier runs of this emulator left behind. */
+  /** Ends all that runs of this emulator left behind. Throws DeployerError `engine_unavailable`. */
   removeLeftovers(): Promise<void>;
 }

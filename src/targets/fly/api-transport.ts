@@ -15,14 +15,16 @@ export interface ApiTransportOptions {
   readonly tokenSource?: string;
 }
 
+export type Nonce = () => string | undefined;
+
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below the API's version, encoded: `/apps/example/machines`. */
   readonly path: string;
   readonly query?: URLSearchParams;
   readonly body?: unknown;
-  /** The nonce of the machine's lease, for what the lease guards. */
-  readonly nonce?: string;
+  /** The nonce of the machine's lease, for what the lease guards; read at every try, for it may have been renewed. */
+  readonly nonce?: Nonce;
   /** What is limited: an action's name, and the machine or app that it acts on. */
   readonly action: string;
   readonly subject: string;
@@ -87,13 +89,14 @@ export class ApiTransport {
     const { action, subject, rate = RATE.action, signal } = request;
     await this.#limiter.take(`${action} ${subject}`, rate, signal);
     const { authorization } = this.#options;
+    const nonce = request.nonce?.();
     return this.#options.http.send({
       method: request.method,
       url,
       headers: {
         accept: 'application/json',
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(request.nonce === undefined ? {} : { 'fly-machine-lease-nonce': request.nonce }),
+        ...(nonce === undefined ? {} : { 'fly-machine-lease-nonce': nonce }),
       },
       ...(authorization === undefined ? {} : { authorization }),
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),

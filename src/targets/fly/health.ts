@@ -5,8 +5,9 @@ import type { CheckStatus, ExitEvent, Machine, MachineConfig, MachineEvent } fro
 
 /** The moment from which a machine is watched: what was there before says nothing about the new version. */
 export interface RunMark {
-  /** The machine's version that is to run. */
+  /** The machine's version that is to run, and the one that it replaced. */
   readonly version: string | undefined;
+  readonly replaced: string | undefined;
   /** The API's own time of the update; milliseconds, NaN if it gave none. */
   readonly updatedAt: number;
   readonly seenEvents: ReadonlySet<string>;
@@ -16,6 +17,7 @@ export interface RunMark {
 export function markRun(before: Machine | undefined, after: Machine): RunMark {
   return {
     version: after.instance_id ?? undefined,
+    replaced: before?.instance_id ?? undefined,
     updatedAt: Date.parse(after.updated_at ?? ''),
     seenEvents: new Set((before?.events ?? []).map(eventKey)),
   };
@@ -30,6 +32,8 @@ const STOPPED: ReadonlySet<string> = new Set(['stopped', 'suspended']);
 /** Why the machine's new version will not become healthy any more; undefined while it still may. */
 export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   if (GONE.has(machine.state)) return 'was destroyed by someone else';
+  if (!isCurrent(machine, mark) && machine.instance_id !== mark.replaced)
+    return 'was changed by someone else meanwhile';
   const exits = exitsSince(machine, mark);
   const last = exits[0];
   const code = last?.exit_code ?? 'unknown';
@@ -39,9 +43,14 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   if (last !== undefined && (last.restarting === false || STOPPED.has(machine.state)))
     return `exited with code ${code}`;
   if (DEAD.has(machine.state)) return `could not be started (state ${cleanLine(machine.state, 20)})`;
-  if (STOPPED.has(machine.state) && eventsSince(machine, mark).some((event) => event.type === 'start'))
-    return `was stopped by someone else, or by autostop, before it was known to be healthy`;
+  if (STOPPED.has(machine.state) && eventsSince(machine, mark).some(isStart))
+    return 'was stopped by someone else, or by autostop, before it was known to be healthy';
   return undefined;
+}
+
+/** Not `starting`, which an order to start leaves too. */
+function isStart({ type, status }: MachineEvent): boolean {
+  return type === 'start' && status === 'started';
 }
 
 export function isStarted(machine: Machine, mark: RunMark): boolean {
@@ -60,7 +69,7 @@ export function exitsSince(machine: Machine, mark: RunMark): readonly ExitEvent[
 }
 
 /** Events of the new version, newest first: those that were not there before, and came after its launch. */
-export function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
+function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
   const fresh = newestFirst(machine).filter((event) => !mark.seenEvents.has(eventKey(event)));
   const launch = fresh.findIndex((event) => event.type === 'launch' || event.type === 'update');
   return launch === -1 ? fresh : fresh.slice(0, launch);

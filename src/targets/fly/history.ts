@@ -32,10 +32,10 @@ interface Trace {
 export function releasesOf(histories: readonly MachineHistory[]): readonly PastRelease[] {
   const traces = histories.flatMap(tracesOf);
   const undone = new Set(traces.map(({ config }) => readReleaseMetadata(config).rolledBack));
-  const byVersion = new Map<number, Trace[]>();
+  const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
     const { version } = readReleaseMetadata(trace.config);
-    if (version !== undefined) byVersion.set(version, [...(byVersion.get(version) ?? []), trace]);
+    if (version !== undefined) byVersion.set(version, [trace, ...(byVersion.get(version) ?? [])]);
   }
   const releases = [...byVersion].map(([version, ofVersion]) =>
     pastRelease(version, ofVersion, histories.length, undone.has(version)),
@@ -61,12 +61,12 @@ function tracesOf({ machine, versions }: MachineHistory): Trace[] {
 
 function pastRelease(
   version: number,
-  traces: readonly Trace[],
+  traces: readonly [Trace, ...Trace[]],
   machines: number,
   undone: boolean,
 ): PastRelease {
   // Of several the one by digest: a release that flyctl made names its image by tag in its older versions.
-  const trace = traces.find(({ image }) => image?.includes('@')) ?? (traces[0] as Trace);
+  const trace = traces.find(({ image }) => image?.includes('@')) ?? traces[0];
   const running = new Set(traces.filter(({ current }) => current).map(({ machine }) => machine.id)).size;
   const times = traces.map(({ createdAt }) => createdAt).filter((at): at is number => at !== undefined);
   const metadata = readReleaseMetadata(trace.config);

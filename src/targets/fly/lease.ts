@@ -2,6 +2,8 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { isPassing } from './api-error.js';
+import type { Nonce } from './api-transport.js';
+import type { LeaseData } from './machine.js';
 import type { LeaseResult, MachinesApi } from './machines-api.js';
 
 /** Short, so that a deployer that died locks nobody out for long; refreshed, so that a slow one keeps it. */
@@ -49,8 +51,13 @@ export class Leases {
     return this.#lost.signal;
   }
 
-  nonce(id: string): string | undefined {
-    return this.#held.get(id)?.nonce;
+  /** Proves to the API that the machine is ours to change. */
+  nonce(id: string): Nonce {
+    return () => this.#held.get(id)?.nonce;
+  }
+
+  holds(id: string): boolean {
+    return this.#held.has(id);
   }
 
   /**
@@ -59,24 +66,25 @@ export class Leases {
    */
   async acquire(id: string, wait: LeaseWait): Promise<void> {
     if (this.#held.has(id)) return;
-    const { clock } = this.#options;
+    const { clock, api } = this.#options;
     const startedAt = clock.now();
-    const giveUpAt = startedAt + wait.waitMs;
     for (;;) {
       const result = await this.#ask(id, undefined, wait.signal);
       if (result.held) {
         this.#keep(id, result.nonce);
         return;
       }
-      if (result.missing) {
-        if (!wait.justCreated || clock.now() - startedAt > UNKNOWN_FOR_MS) throw missing(id, result.said);
-        await clock.sleep(RETRY_MS, wait.signal);
-        continue;
+      const holder = result.missing ? undefined : await api.readLease(id, wait.signal);
+      // The answer to an earlier try was lost.
+      if (holder?.nonce && holder.description === this.#options.description) {
+        this.#keep(id, holder.nonce);
+        return;
       }
-      const holder = await this.#holder(id, result.said, wait.signal);
-      const leftMs = giveUpAt - clock.now();
-      if (leftMs <= 0) throw this.#locked(id, holder);
-      wait.tell(`machine ${id} is locked by another deploy, waiting: ${holder}`);
+      const mayWaitMs = result.missing ? (wait.justCreated ? UNKNOWN_FOR_MS : 0) : wait.waitMs;
+      const leftMs = startedAt + mayWaitMs - clock.now();
+      const who = describeHolder(holder, result.said);
+      if (leftMs <= 0) throw result.missing ? missing(id, who) : locked(api.app, id, who);
+      if (!result.missing) wait.tell(`machine ${id} is locked by another deploy, waiting: ${who}`);
       await clock.sleep(Math.min(RETRY_MS, leftMs), wait.signal);
     }
   }
@@ -171,27 +179,26 @@ export class Leases {
       }),
     );
   }
+}
 
-  /** The API's refusal names the owner; the lease itself tells what for. */
-  async #holder(id: string, said: string, signal: AbortSignal): Promise<string> {
-    const lease = await this.#options.api.readLease(id, signal);
-    if (lease === undefined) return cleanLine(said);
-    const parts = [
-      `held by ${lease.owner ?? 'an unknown owner'}`,
-      ...(lease.description ? [`"${lease.description}"`] : []),
-      ...(lease.expires_at ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`] : []),
-    ];
-    return cleanLine(parts.join(', '));
-  }
+/** The API's refusal names the owner; the lease itself tells what for. */
+function describeHolder(lease: LeaseData | undefined, said: string): string {
+  if (lease === undefined) return cleanLine(said);
+  const parts = [
+    `held by ${lease.owner ?? 'an unknown owner'}`,
+    ...(lease.description ? [`"${lease.description}"`] : []),
+    ...(lease.expires_at ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`] : []),
+  ];
+  return cleanLine(parts.join(', '));
+}
 
-  #locked(id: string, holder: string): DeployerError {
-    return new DeployerError('locked', `machine ${id} is locked by another deploy: ${holder}`, {
-      suggestions: [
-        'wait for the other deploy to end, or wait longer: --lock-wait 30m',
-        `deployer status -a ${this.#options.api.app}`,
-      ],
-    });
-  }
+function locked(app: string, id: string, holder: string): DeployerError {
+  return new DeployerError('locked', `machine ${id} is locked by another deploy: ${holder}`, {
+    suggestions: [
+      'wait for the other deploy to end, or wait longer: --lock-wait 30m',
+      `deployer status -a ${app}`,
+    ],
+  });
 }
 
 function missing(id: string, said: string): DeployerError {

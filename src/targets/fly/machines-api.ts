@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { DeployerError } from '../../lib/errors.js';
 import { evidenceOf, sentenceOf, type ApiAnswer } from './api-error.js';
-import type { ApiRequest, ApiTransport } from './api-transport.js';
+import type { ApiRequest, ApiTransport, Nonce } from './api-transport.js';
 import { RATE } from './limiter.js';
 import {
   App,
@@ -101,7 +101,7 @@ export class MachinesApi {
   async updateMachine(
     present: Machine,
     update: MachineUpdate,
-    nonce: string | undefined,
+    nonce: Nonce,
     signal?: AbortSignal,
   ): Promise<Machine> {
     const { id, instance_id: version } = present;
@@ -114,13 +114,13 @@ export class MachinesApi {
     return this.#parse(Machine, answer);
   }
 
-  async stopMachine(id: string, nonce: string | undefined, signal?: AbortSignal): Promise<void> {
+  async stopMachine(id: string, nonce: Nonce, signal?: AbortSignal): Promise<void> {
     const path = `${machinePath(id)}/stop`;
     this.#accept(await this.#write('stop-machine', path, { subject: id, body: {}, nonce, signal }));
   }
 
   /** Kills and removes it; one that is gone already is fine. */
-  async destroyMachine(id: string, nonce: string | undefined): Promise<void> {
+  async destroyMachine(id: string, nonce: Nonce): Promise<void> {
     const answer = await this.#transport.send({
       method: 'DELETE',
       path: this.#path(machinePath(id)),
@@ -176,11 +176,11 @@ export class MachinesApi {
       method: 'POST',
       path: this.#path(`${machinePath(id)}/lease`),
       body: { ttl: ttlSeconds, description },
-      nonce,
+      ...(nonce === undefined ? {} : { nonce: () => nonce }),
       action: 'lease-machine',
       subject: id,
-      // A lease whose answer was lost ends by itself; the same nonce may be refreshed twice.
-      repeatable: nonce !== undefined,
+      // After a lost answer the lease may be there already: its description tells whose it is.
+      repeatable: true,
       signal,
     });
     if (answer.status === 409 || answer.status === 404)
@@ -201,7 +201,7 @@ export class MachinesApi {
     const answer = await this.#transport.send({
       method: 'DELETE',
       path: this.#path(`${machinePath(id)}/lease`),
-      nonce,
+      nonce: () => nonce,
       action: 'release-lease',
       subject: id,
       repeatable: true,

@@ -1,19 +1,10 @@
-import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
 import { Leases } from './lease.js';
-import type { MachinesApi } from './machines-api.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
-import { Rollout } from './rollout.js';
+import { Rollout, type ReleasePorts } from './rollout.js';
 import { unitOf } from './unit.js';
-
-export interface ReleasePorts {
-  readonly api: MachinesApi;
-  readonly clock: Clock;
-  /** Reads the app's state anew. */
-  readonly read: (signal: AbortSignal) => Promise<FlyState>;
-}
 
 /**
  * Carries a plan out: every machine of the app is locked, the state read again under the locks, the machines
@@ -59,16 +50,23 @@ async function lock(
       for (const { id } of current.state.machines)
         await leases.acquire(id, { waitMs: plan.request.lockWaitMs, signal, tell });
       const state = { ...(await ports.read(signal)), restore: plan.state.restore };
+      if (plan.state.exists && !state.exists) throw deletedMeanwhile(state.app);
       if (sameMachines(state, current.state)) return current;
       current = planRelease(plan.request, state);
       const message = `the app has changed meanwhile: planned again, as v${current.release.version}`;
       report({ type: 'log', level: 'info', message });
-      if (state.machines.every(({ id }) => leases.nonce(id) !== undefined)) return current;
+      if (state.machines.every(({ id }) => leases.holds(id))) return current;
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new DeployerError('interrupted', 'interrupted before anything was changed', { cause: error });
   }
+}
+
+function deletedMeanwhile(app: string): DeployerError {
+  return new DeployerError('app_not_found', `the app ${app} was there a moment ago, and is not any more`, {
+    suggestions: ['if it was deleted on purpose, deploy again: that creates it'],
+  });
 }
 
 function sameMachines(a: FlyState, b: FlyState): boolean {

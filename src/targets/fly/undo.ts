@@ -1,13 +1,15 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import type { ReleaseEvent } from '../target.js';
+import type { ReleaseEvent, ReleaseIdentity } from '../target.js';
+import { isPassing } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
 import { definedChecks, isHealthy, markRun, type RunMark } from './health.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
-import { imageOf, isAsleep, type Machine } from './machine.js';
+import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
 import { undoneConfig } from './machine-config.js';
 import type { MachinesApi } from './machines-api.js';
+import { METADATA, readReleaseMetadata } from './release-metadata.js';
 import { Watch } from './watch.js';
 import { untilSteady, updateMachine } from './write-once.js';
 
@@ -31,13 +33,16 @@ export interface UndoOptions {
   readonly clock: Clock;
   readonly leases: Leases;
   readonly report: (event: ReleaseEvent) => void;
-  /** The number of the release that is undone. */
-  readonly version: number;
+  /** The release that is undone. */
+  readonly release: ReleaseIdentity;
   /** How many serving machines may be taken out of service at once. */
   readonly width: number;
   readonly timeoutMs: number;
 }
 
+/** Tries for what the API refuses, and the pause between two: it may be a conflict that passes. */
+const MOST_TRIES = 3;
+const RETRY_MS = 2_000;
 /** How long a lease that was lost is tried for again: longer than one lives that nobody refreshes. */
 const REGAIN_LEASE_MS = 20_000;
 const MOST_AT_ONCE = 10;
@@ -51,9 +56,9 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
   const newestFirst = [...touched].reverse();
   let done = 0;
   const never = new AbortController().signal;
-  const putBack = async (machine: Touched): Promise<void> => {
+  const undoOne = async (machine: Touched): Promise<void> => {
     try {
-      await restore(machine, options, never);
+      await persistently(options, () => restore(machine, options, never));
       options.report({
         type: 'progress',
         message: `machine ${machine.id} is as before`,
@@ -71,13 +76,33 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
   };
   const serving = newestFirst.filter(({ healthy }) => healthy !== undefined);
   const broken = newestFirst.filter(({ healthy }) => healthy === undefined);
-  await inParallel(broken, MOST_AT_ONCE, never, putBack);
-  await inParallel(serving, options.width, never, putBack);
+  await inParallel(broken, MOST_AT_ONCE, never, undoOne);
+  await inParallel(serving, options.width, never, undoOne);
   return stuck;
 }
 
+/**
+ * An undo does not give up where a release would: faults that pass are waited out as long as a release would wait
+ * for a machine, and a refusal is asked for again. What is repeated reads first, and does not do twice what was done.
+ */
+async function persistently(options: UndoOptions, work: () => Promise<void>): Promise<void> {
+  const { clock, timeoutMs } = options;
+  const giveUpAt = clock.now() + timeoutMs;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const again = isPassing(error)
+        ? clock.now() < giveUpAt
+        : error instanceof DeployerError && error.code === 'api_rejected' && attempt < MOST_TRIES;
+      if (!again) throw error;
+      await clock.sleep(RETRY_MS);
+    }
+  }
+}
+
 async function restore(touched: Touched, options: UndoOptions, signal: AbortSignal): Promise<void> {
-  const { api, leases } = options;
+  const { api } = options;
   const { id, before } = touched;
   const now = await api.getMachine(id);
   if (before === undefined) {
@@ -88,15 +113,11 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   // The write never arrived, or was refused. The lease sees to it that it won't arrive any more.
   if (now.instance_id && now.instance_id === before.instance_id) return;
 
-  await regainLease(id, options, signal);
   const launch = !isAsleep(before) && before.state !== 'failed';
-  const config = undoneConfig(before.config ?? {}, imageOf(before), options.version);
-  const restored = await updateMachine(
-    { api, clock: options.clock, signal },
-    now,
-    { config, skipLaunch: !launch },
-    () => leases.nonce(id),
-  );
+  const config = undoneConfig(before.config ?? {}, imageOf(before), options.release.version);
+  const isBack = isPutBack(now, config);
+  if (!isBack && readReleaseMetadata(now.config).id !== options.release.id) throw changedByOthers(now);
+  const restored = isBack ? now : await putBack(now, config, launch, options, signal);
   if (!launch) return stayAsleep(restored, options, signal);
   const watch = new Watch({
     api,
@@ -109,6 +130,24 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   });
   // A machine that was not healthy before is not asked for more than it gave.
   await becomeHealthy(watch, isHealthy(before) ? definedChecks(config) : 'started-is-enough');
+}
+
+/** An earlier try has come so far already. */
+function isPutBack(now: Machine, { image, metadata }: MachineConfig): boolean {
+  const key = METADATA.rolledBack;
+  return now.config?.image === image && now.config?.metadata?.[key] === metadata?.[key];
+}
+
+async function putBack(
+  now: Machine,
+  config: MachineConfig,
+  launch: boolean,
+  options: UndoOptions,
+  signal: AbortSignal,
+): Promise<Machine> {
+  const { api, clock, leases } = options;
+  await regainLease(now.id, options, signal);
+  return updateMachine({ api, clock, signal }, now, { config, skipLaunch: !launch }, leases.nonce(now.id));
 }
 
 async function destroy(id: string, options: UndoOptions, signal: AbortSignal): Promise<void> {
@@ -127,6 +166,15 @@ async function stayAsleep(restored: Machine, options: UndoOptions, signal: Abort
   const now = await untilSteady({ api, clock, signal }, restored);
   if (now.state === 'started' || now.state === 'starting')
     await api.stopMachine(now.id, leases.nonce(now.id));
+}
+
+/** Whoever took over the machine's lock has made it theirs: to put ours back would undo their deploy. */
+function changedByOthers({ id, config }: Machine): DeployerError {
+  const { version } = readReleaseMetadata(config);
+  const by = version === undefined ? 'by someone else' : `by another deploy, to v${version}`;
+  return new DeployerError('release_failed', `it was changed ${by} meanwhile, and is left so`, {
+    evidence: [`machine ${id}`],
+  });
 }
 
 function gone(id: string): DeployerError {

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import { isAmbiguous } from './api-error.js';
 import { isInPassing, type Machine, type MachineConfig } from './machine.js';
+import type { Nonce } from './api-transport.js';
 import type { MachinesApi, MachineUpdate } from './machines-api.js';
 import { METADATA } from './release-metadata.js';
 
@@ -37,19 +38,18 @@ export async function untilSteady({ api, clock, signal }: Write, machine: Machin
  * Updates a machine once. When nobody knows whether the update was carried out (5xx, a broken connection), the
  * machine itself is asked; `current_version` keeps a second try from replacing anything but the old version.
  * @param present the machine as it was read: no other version of it is replaced
- * @param nonce read anew for each try: a refreshed lease may have another one
  */
 export async function updateMachine(
   write: Write,
   present: Machine,
   update: MachineUpdate,
-  nonce: () => string | undefined,
+  nonce: Nonce,
 ): Promise<Machine> {
   const { api, clock, signal } = write;
   await untilSteady(write, present);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await api.updateMachine(present, update, nonce(), signal);
+      return await api.updateMachine(present, update, nonce, signal);
     } catch (error) {
       // After a first try, a conflict may be that try's own success.
       const unknown = isAmbiguous(error) || (attempt > 1 && isRejected(error));

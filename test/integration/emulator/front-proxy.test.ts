@@ -79,7 +79,7 @@ describe("the proxy in front of an app's machines", () => {
         controller.close();
       },
     });
-    const response = await fetch(url, { method: 'DELETE', body, duplex: 'half' } as RequestInit);
+    const response = await fetch(url, { method: 'DELETE', body, duplex: 'half' });
     expect(((await response.json()) as { body: string }).body).to.equal('in two pieces');
     expect(response.headers.getSetCookie()).to.deep.equal(['a=1', 'b=2']);
   });

@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import { digestOf } from '../../../src/oci/digest.js';
 import { ociImage, type FixtureManifest } from '../../support/image-fixtures.js';
 import type { EventAnswer, MachineAnswer } from '../../support/machines-client.js';
+import { describedOperations } from '../../support/machines-spec.js';
 import { startTestEmulator, type TestEmulator } from '../../support/test-emulator.js';
 
 const M = '/apps/shop/machines';
+const DESCRIBED = '/apps/{app_name}/machines/{machine_id}';
 
 describe("the emulator's Machines API", () => {
   let test: TestEmulator;
@@ -293,174 +295,6 @@ describe("the emulator's Machines API", () => {
     });
   });
 
-  describe('wait', () => {
-    it('answers 408 after its timeout, naming the states wanted and had', async () => {
-      const { id } = await started();
-      const began = Date.now();
-      const { status, body } = await test.client.call(`GET ${M}/${id}/wait?state=stopped&timeout=1`);
-      expect(status).to.equal(408);
-      expect(body['error']).to.equal(
-        'deadline_exceeded: machine failed to reach desired state, stopped, currently started',
-      );
-      expect(Date.now() - began).to.be.within(950, 3000);
-    });
-
-    it('takes several states, and settled for any at rest', async () => {
-      const { id } = await started();
-      expect(await test.client.ok(`GET ${M}/${id}/wait?state=stopped,started`)).to.include({
-        state: 'started',
-      });
-      expect(await test.client.ok(`GET ${M}/${id}/wait?state=failed&state=started`)).to.include({
-        state: 'started',
-      });
-      expect(await test.client.ok(`GET ${M}/${id}/wait?state=settled`)).to.include({ state: 'started' });
-    });
-
-    it('wakes at the change, not at a poll, and after a given event only', async () => {
-      const { id, events } = await started();
-      const from = events[0]?.id ?? '';
-      const waiting = test.client.ok(`GET ${M}/${id}/wait?state=started&from_event_id=${from}&timeout=10`);
-      const began = Date.now();
-      await test.client.ok(`POST ${M}/${id}/restart`);
-      expect(await waiting).to.include({ state: 'started' });
-      expect(Date.now() - began).to.be.below(1000);
-    });
-
-    it('refuses a state, timeout, version or event that is none', async () => {
-      const { id } = await started();
-      for (const query of [
-        'state=happy',
-        'timeout=0',
-        'timeout=61',
-        'timeout=5s',
-        'version=X',
-        'from_event_id=X',
-      ]) {
-        expect((await test.client.call(`GET ${M}/${id}/wait?${query}`)).status, query).to.equal(400);
-      }
-    });
-
-    it('for a version that has been replaced answers 412 at once', async () => {
-      const { id, instance_id } = await started();
-      await test.client.ok(`POST ${M}/${id}`, { body: { config: { image } } });
-      const { status, body } = await test.client.call(`GET ${M}/${id}/wait?version=${instance_id}&timeout=5`);
-      expect(status).to.equal(412);
-      expect(body['error']).to.contain('has been replaced');
-    });
-  });
-
-  describe('a lease', () => {
-    interface LeaseAnswer {
-      readonly status: string;
-      readonly data: {
-        readonly nonce: string;
-        readonly expires_at: number;
-        readonly owner: string;
-        readonly version: string;
-      };
-    }
-
-    it('keeps every other client from changing the machine, until it is released', async () => {
-      const { id, instance_id } = await started();
-      const lease = await test.client.call<LeaseAnswer>(`POST ${M}/${id}/lease`, {
-        body: { ttl: 30, description: 'a deploy' },
-      });
-      expect(lease.status).to.equal(201);
-      expect(lease.body.status).to.equal('success');
-      expect(lease.body.data).to.include({ version: instance_id, description: 'a deploy' });
-      expect(lease.body.data.expires_at * 1000 - Date.now()).to.be.within(28_000, 32_000);
-      const { nonce } = lease.body.data;
-
-      for (const line of [
-        `POST ${M}/${id}`,
-        `DELETE ${M}/${id}?force=true`,
-        `POST ${M}/${id}/stop`,
-        `POST ${M}/${id}/cordon`,
-        `POST ${M}/${id}/lease`,
-      ]) {
-        const refused = await test.client.call(
-          line,
-          line.endsWith(id) ? { body: { config: { image } } } : {},
-        );
-        expect(refused.status, line).to.equal(409);
-        expect(refused.body, line).to.include({ status: 'error' });
-        expect(refused.body['message'], line).to.match(
-          new RegExp(`^machine ID ${id} lease currently held by \\S+, expires at \\d{4}-`),
-        );
-      }
-      expect((await test.client.ok<LeaseAnswer>(`GET ${M}/${id}/lease`)).data.nonce).to.equal(nonce);
-      await test.client.ok(`POST ${M}/${id}`, { nonce, body: { config: { image } } });
-      await test.client.ok(`GET ${M}/${id}/wait?state=started`);
-
-      const wrong = await test.client.call(`DELETE ${M}/${id}/lease`, { nonce: 'another' });
-      expect(wrong.status).to.equal(409);
-      expect((await test.client.call(`DELETE ${M}/${id}/lease`)).status).to.equal(400);
-      await test.client.ok(`DELETE ${M}/${id}/lease`, { nonce });
-      expect((await test.client.call(`GET ${M}/${id}/lease`)).status).to.equal(404);
-      await test.client.ok(`POST ${M}/${id}/stop`);
-    });
-
-    it('is refreshed by its nonce, ends by itself, and can then be had by another', async () => {
-      const { id } = await started();
-      const first = await test.client.ok<LeaseAnswer>(`POST ${M}/${id}/lease?ttl=1`);
-      const { nonce } = first.data;
-      const refreshed = await test.client.ok<LeaseAnswer>(`POST ${M}/${id}/lease?ttl=2`, { nonce });
-      expect(refreshed.data.nonce).to.equal(nonce);
-      expect(refreshed.data.expires_at).to.be.greaterThan(first.data.expires_at);
-      await new Promise((resolve) => setTimeout(resolve, refreshed.data.expires_at * 1000 - Date.now() + 20));
-      const late = await test.client.call(`POST ${M}/${id}/lease`, { nonce, body: { ttl: 5 } });
-      expect([late.status, late.body['message']]).to.deep.equal([404, 'lease not found']);
-      const other = await test.client.ok<LeaseAnswer>(`POST ${M}/${id}/lease`, { body: { ttl: 5 } });
-      expect(other.data.nonce).to.not.equal(nonce);
-      expect((await test.client.call(`POST ${M}/${id}/stop`, { nonce })).status).to.equal(409);
-    });
-
-    it('can be taken with the creation, and only then is its nonce shown', async () => {
-      const { id, nonce } = await create({}, { lease_ttl: 20 });
-      expect(nonce).to.match(/^[0-9a-f]{12}$/);
-      expect((await test.client.ok<MachineAnswer>(`GET ${M}/${id}`)).nonce).to.equal(undefined);
-      expect((await test.client.call(`DELETE ${M}/${id}?force=true`)).status).to.equal(409);
-      await test.client.ok(`DELETE ${M}/${id}?force=true`, { nonce: nonce ?? '' });
-    });
-
-    it('lasts a sensible time', async () => {
-      const { id } = await started();
-      for (const ttl of [0, -1, 1.5, 1e9, 'soon']) {
-        expect((await test.client.call(`POST ${M}/${id}/lease`, { body: { ttl } })).status).to.equal(400);
-      }
-    });
-  });
-
-  describe('metadata', () => {
-    it('is set and removed key by key or several at once, without a new version', async () => {
-      const { id, instance_id } = await started({ metadata: { a: '1', b: '2', c: '3' } });
-      await test.client.ok(`POST ${M}/${id}/metadata/fly_release_version`, { body: { value: '7' } });
-      expect(await test.client.ok(`GET ${M}/${id}/metadata/fly_release_version`)).to.deep.equal({
-        value: '7',
-      });
-      await test.client.ok(`DELETE ${M}/${id}/metadata/a`);
-      await test.client.ok(`PUT ${M}/${id}/metadata`, { body: { metadata: { b: null, d: '4' } } });
-      await test.client.ok(`PATCH ${M}/${id}/metadata`, {
-        body: { metadata: { c: '' }, machine_version: instance_id },
-      });
-      expect(await test.client.ok(`GET ${M}/${id}/metadata`)).to.deep.equal({
-        d: '4',
-        fly_release_version: '7',
-      });
-      const machine = await test.client.ok<MachineAnswer>(`GET ${M}/${id}`);
-      expect(machine.config.metadata).to.deep.equal({ d: '4', fly_release_version: '7' });
-      expect(machine.instance_id).to.equal(instance_id);
-      expect((await test.client.call(`GET ${M}/${id}/metadata/a`)).status).to.equal(404);
-    });
-
-    it('is not changed for a version that is no longer the present one', async () => {
-      const { id } = await started({ metadata: { a: '1' } });
-      const body = { metadata: { a: '2' }, machine_version: '01AAAAAAAAAAAAAAAAAAAAAAAA' };
-      expect((await test.client.call(`PUT ${M}/${id}/metadata`, { body })).status).to.equal(412);
-      expect(await test.client.ok(`GET ${M}/${id}/metadata`)).to.deep.equal({ a: '1' });
-    });
-  });
-
   it('keeps what it does not carry out of a configuration, and says so in its log', async () => {
     const config = { mounts: [{ volume: 'vol_1', path: '/data' }], schedule: 'daily' };
     const machine = await create(config);
@@ -516,40 +350,18 @@ describe("the emulator's Machines API", () => {
     expect(headers['fly-request-id']).to.match(/^[0-9A-Z]{26}-emu$/);
   });
 
-  describe('every answer', () => {
-    it("is as the API's description says", function () {
-      const { spec } = test.client;
-      if (spec === undefined) {
-        const suite = this.test?.parent;
-        if (suite)
-          suite.pendingReason = 'the description of the Machines API is not here (FLY_MACHINES_SPEC)';
-        return this.skip();
-      }
-      // Each answer of the tests above was compared with it; here, that no operation was left out.
-      const L = '/apps/{app_name}/machines/{machine_id}';
-      expect([...spec.seen]).to.include.members([
-        ...[
-          'GET /apps',
-          'POST /apps',
-          'GET /apps/{app_name}',
-          'DELETE /apps/{app_name}',
-          'GET /platform/regions',
-        ],
-        ...[
-          'GET /apps/{app_name}/machines',
-          'POST /apps/{app_name}/machines',
-          `GET ${L}`,
-          `POST ${L}`,
-          `DELETE ${L}`,
-        ],
-        ...['start', 'stop', 'suspend', 'restart', 'signal', 'cordon', 'uncordon'].map(
-          (name) => `POST ${L}/${name}`,
-        ),
-        ...['wait', 'events', 'versions', 'ps'].map((name) => `GET ${L}/${name}`),
-        ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/lease`),
-        ...['GET', 'PUT', 'PATCH'].map((method) => `${method} ${L}/metadata`),
-        ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${L}/metadata/{key}`),
-      ]);
-    });
-  });
+  describedOperations(
+    () => test.client.spec,
+    [
+      ...['GET /apps', 'POST /apps', 'GET /apps/{app_name}', 'DELETE /apps/{app_name}'],
+      ...['GET', 'POST'].map((method) => `${method} /apps/{app_name}/ip_assignments`),
+      ...['DELETE /apps/{app_name}/ip_assignments/{ip}', 'GET /platform/regions'],
+      ...['GET', 'POST'].map((method) => `${method} /apps/{app_name}/machines`),
+      ...['GET', 'POST', 'DELETE'].map((method) => `${method} ${DESCRIBED}`),
+      ...['start', 'stop', 'suspend', 'restart', 'signal', 'cordon', 'uncordon'].map(
+        (name) => `POST ${DESCRIBED}/${name}`,
+      ),
+      ...['wait', 'events', 'versions', 'ps'].map((name) => `GET ${DESCRIBED}/${name}`),
+    ],
+  );
 });

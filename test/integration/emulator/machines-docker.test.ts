@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { DeployerError } from '../../../src/lib/errors.js';
 import { startDockerEngine, type DockerEngine } from '../../support/docker-engine.js';
 import { buildxIndex } from '../../support/image-fixtures.js';
 import type { EventAnswer, MachineAnswer } from '../../support/machines-client.js';
@@ -13,18 +14,20 @@ describe('machines on a real Docker Engine', function () {
   requires('docker-engine', 'busybox');
   this.timeout(60_000);
 
+  const stops: (() => Promise<void>)[] = [];
   let engine: DockerEngine;
   let test: TestEmulator;
   let image: string;
 
   before(async () => {
     engine = await startDockerEngine();
+    stops.unshift(() => engine.stop());
     test = await startTestEmulator({ runtime: 'docker', env: { DOCKER_HOST: engine.dockerHost } });
+    stops.unshift(() => test.stop());
     image = await test.push('shop', await buildxIndex({ message: 'version one' }));
   });
   after(async () => {
-    await test?.stop();
-    await engine?.stop();
+    for (const stop of stops) await stop();
   });
 
   beforeEach(() => test.client.ok('POST /apps', { body: { name: 'shop', org_slug: 'personal' } }));
@@ -284,5 +287,25 @@ describe('machines on a real Docker Engine', function () {
     expect(await containers()).to.deep.equal([id]);
     await other.emulator.close();
     expect(await containers()).to.deep.equal([]);
+  });
+
+  it('fail when the engine goes away, and the emulator says what it could not clean up', async () => {
+    const lost = await startDockerEngine();
+    const other = await startTestEmulator({ runtime: 'docker', env: { DOCKER_HOST: lost.dockerHost } });
+    const copy = await other.push('shop', await buildxIndex());
+    await other.client.ok('POST /apps', { body: { name: 'other', org_slug: 'personal' } });
+    const path = '/apps/other/machines';
+    const { id } = await other.client.ok<MachineAnswer>(`POST ${path}`, {
+      body: { config: { image: copy } },
+    });
+    await other.client.ok(`GET ${path}/${id}/wait?state=started&timeout=20`);
+    await lost.stop();
+    await other.client.ok(`GET ${path}/${id}/wait?state=failed,stopped&timeout=20`);
+    const error = await other.stop().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.be.instanceOf(DeployerError);
+    expect(error).to.include({ code: 'engine_unavailable' });
   });
 });

@@ -35,7 +35,7 @@ export const WEB: HttpService = {
   checks: [{ method: 'GET', path: '/up', intervalMs: 1000, timeoutMs: 500, gracePeriodMs: 200, headers: {} }],
 };
 
-export function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
+function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
   return {
     target: 'fly',
     app: APP,

@@ -139,6 +139,65 @@ describe('the locks of a release', () => {
     );
   });
 
+  it('does not undo what another deploy made of a machine that it took over', async () => {
+    const ids = await fly.seed(2);
+    const slow = { checks: { passAfterMs: 40_000 } };
+    fly.fault({ match: { imageDigest: imageOf('new').digest, machine: ids[1] as string }, effect: slow });
+    let taken: Promise<void> | undefined;
+    const takeOver = async (): Promise<void> => {
+      fly.dropLease(ids[0] as string);
+      const nonce = await lock(ids[0], 600);
+      const metadata = { fly_platform_version: 'v2', fly_release_id: 'theirs', fly_release_version: '9' };
+      const config = { image: imageOf('theirs').deployed, metadata };
+      await fly.api('POST', `/machines/${ids[0]}`, { config }, nonce);
+      await fly.api('DELETE', `/machines/${ids[0]}/lease`, undefined, nonce);
+    };
+    const { outcome } = await fly.deploy('new', {
+      onEvent: (event) => {
+        if (event.type === 'progress' && event.message.includes('0/1 checks pass')) taken ??= takeOver();
+      },
+    });
+    await taken;
+    expect(outcome.status).to.equal('failed');
+    expect((outcome as Failed).error.evidence[0]).to.equal(
+      `machine ${ids[0]}: it was changed by another deploy, to v9 meanwhile, and is left so`,
+    );
+    expect(fly.machines().map(({ image }) => image)).to.deep.equal(
+      ['theirs', 'old'].map((name) => imageOf(name).deployed),
+    );
+  });
+
+  it('does not call a release done while a machine of it runs something else, lock or no lock', async () => {
+    const [id] = await fly.seed(1);
+    fly.fault({ match: { imageDigest: imageOf('new').digest }, effect: { checks: { passAfterMs: 20_000 } } });
+    let changed: Promise<unknown> | undefined;
+    const change = (): Promise<unknown> => {
+      fly.dropLease(id as string);
+      return fly.api('POST', `/machines/${id}`, { config: { image: imageOf('theirs').deployed } });
+    };
+    const { outcome } = await fly.deploy('new', {
+      onEvent: (event) => {
+        if (event.type === 'progress' && event.message.includes('0/1 checks pass')) changed ??= change();
+      },
+    });
+    await changed;
+    expect(outcome.status).to.equal('failed');
+    expect((outcome as Failed).error.message).to.include('was changed by someone else meanwhile');
+    expect(fly.machines()[0]?.image).to.equal(imageOf('theirs').deployed);
+  });
+
+  it('knows its own lock again when the answer that granted it was lost', async () => {
+    await fly.seed(1);
+    fly.fault({
+      match: { method: 'POST', pathPattern: '/v1/**/lease', nth: 1 },
+      answer: { drop: 'after' },
+    });
+    const begun = fly.clock.now();
+    const { events } = await fly.succeed('new', { lockWaitMs: 0 });
+    expect(fly.clock.now() - begun).to.be.lessThan(13_000);
+    expect(events.some((event) => 'message' in event && event.message.includes('locked'))).to.equal(false);
+  });
+
   it('only warns when a lock can not be given back: it ends by itself', async () => {
     await fly.seed(1);
     fly.fault({

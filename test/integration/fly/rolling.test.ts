@@ -35,7 +35,7 @@ describe('a rolling release on the Machines API', () => {
     const underWay = new Set<string>();
     const begun: string[] = [];
     let most = 0;
-    const { outcome } = await fly.succeed('new', {
+    await fly.succeed('new', {
       onEvent: (event) => {
         if (!('message' in event)) return;
         const id = /machine (\w+)/.exec(event.message)?.[1] as string;
@@ -123,7 +123,7 @@ describe('a rolling release on the Machines API', () => {
 
     it('wakes one to see that the release works, and lets it sleep again', async () => {
       await seedAsleep();
-      const { outcome, events } = await fly.succeed('new', { config });
+      const { events } = await fly.succeed('new', { config });
       expect(
         events.filter(({ type }) => type === 'log').map((event) => 'message' in event && event.message),
       ).to.deep.equal([

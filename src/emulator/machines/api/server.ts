@@ -22,6 +22,9 @@ export interface MachinesServerOptions {
   readonly rateLimits: boolean;
 }
 
+/** Longer than clients keep a connection for reuse: one that the server closes first may be in use already. */
+const KEEP_ALIVE_MS = 90_000;
+
 /** The Machines API on loopback. */
 export class MachinesServer {
   readonly #platform: Platform;
@@ -43,7 +46,10 @@ export class MachinesServer {
       ...faultRoutes(platform.ports.faults),
       ...unimplementedRoutes(),
     ];
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server = createServer(
+      { keepAliveTimeout: KEEP_ALIVE_MS },
+      (request, response) => void this.#serve(request, response),
+    );
   }
 
   /** @returns the port. Rejects with Node's EADDRINUSE when it is taken */

@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import { apiError, type ApiAnswer } from '../../../../src/targets/fly/api-error.js';
+import { apiBase } from '../../../../src/targets/fly/api-transport.js';
+
+const ASKED = 'POST https://api.machines.dev/v1/apps/shop/machines';
+
+function answer(status: number, body: string, headers: Record<string, string> = {}): ApiAnswer {
+  return { status, body, headers, asked: ASKED };
+}
+
+describe('a refusal of the Machines API', () => {
+  const cases: [number, string, string, number][] = [
+    [400, '{"error":"invalid config"}', 'api_rejected', 12],
+    [401, '{"error":"unauthenticated"}', 'api_unauthorized', 4],
+    [403, '{"error":"denied"}', 'api_denied', 4],
+    [404, '{"error":"app not found"}', 'app_not_found', 3],
+    [409, '{"status":"error","message":"lease currently held by x"}', 'api_rejected', 12],
+    [422, '{"error":"no","status":"insufficient_capacity"}', 'api_rejected', 12],
+    [429, '{"error":"slow down"}', 'api_rate_limited', 12],
+    [503, 'no healthy upstream', 'api_unavailable', 12],
+  ];
+  for (const [status, body, code, exit] of cases)
+    it(`of ${status} is ${code}, in its own words`, () => {
+      const error = apiError(answer(status, body), 'FLY_API_TOKEN');
+      expect(error).to.include({ code, exit });
+      const words = /"(?:error|message)":"(?!error)([^"]+)"/.exec(body)?.[1] ?? body;
+      expect(error.message.endsWith(`: ${words}`), error.message).to.equal(true);
+      expect(error.evidence[0]).to.equal(`${ASKED}: ${status} ${words}`);
+      expect(error.suggestions).to.not.be.empty;
+    });
+
+  it('names where the token came from, and gives the id that support asks for', () => {
+    const error = apiError(answer(401, '{}', { 'fly-request-id': '01ABC-fra' }), '--token-file');
+    expect(error.message).to.include('--token-file');
+    expect(error.evidence).to.include('fly-request-id: 01ABC-fra');
+  });
+
+  it('says where there is room when a region is full', () => {
+    const error = apiError(answer(422, '{"error":"no","status":"insufficient_capacity"}'), undefined);
+    expect(error.suggestions[0]).to.include('primary_region');
+  });
+
+  it('is one printable line, whatever a proxy sends', () => {
+    const page = `<html><script>${'x'.repeat(1000)}</script>\u001b[31m</html>`;
+    const error = apiError(answer(502, page), undefined);
+    expect(error.message).to.match(/^[\x20-\x7e…]{1,200}$/);
+  });
+});
+
+describe('the base of the API', () => {
+  for (const url of ['https://api.machines.dev', 'https://api.machines.dev/', 'https://api.machines.dev/v1/'])
+    it(`is the same however it is written: ${url}`, () => {
+      expect(apiBase(url)).to.equal('https://api.machines.dev/v1');
+    });
+});

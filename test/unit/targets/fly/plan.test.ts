@@ -1,0 +1,145 @@
+import { expect } from 'chai';
+import { digestOf } from '../../../../src/oci/digest.js';
+import { planRelease } from '../../../../src/targets/fly/plan.js';
+import { configOf, HTTP, machineOf, requestOf, stateOf, withConfig } from './fixtures.js';
+
+describe('the plan of a release on Fly', () => {
+  it('is the same for the same inputs, and is data', () => {
+    const plan = planRelease(requestOf(), stateOf([machineOf('a'), machineOf('b')]));
+    expect(planRelease(requestOf(), stateOf([machineOf('a'), machineOf('b')]))).to.deep.equal(plan);
+    expect(JSON.parse(JSON.stringify(plan))).to.deep.equal(plan);
+  });
+
+  it('names every write, in order', () => {
+    const { writes, summary } = planRelease(requestOf(), stateOf([machineOf('a'), machineOf('b')]));
+    const M = 'https://api.machines.dev/v1/apps/shop/machines';
+    expect(writes).to.deep.equal([
+      { method: 'POST', url: `${M}/a/lease`, summary: 'lock machine a until the release is done' },
+      { method: 'POST', url: `${M}/a`, summary: 'update machine a to v2' },
+      { method: 'POST', url: `${M}/b/lease`, summary: 'lock machine b until the release is done' },
+      { method: 'POST', url: `${M}/b`, summary: 'update machine b to v2' },
+    ]);
+    expect(summary).to.equal('rolling, 2 machines');
+  });
+
+  it('gives a first release of an app that serves the web its addresses, the app included', () => {
+    const request = requestOf({ config: configOf({ httpService: HTTP }) });
+    const plan = planRelease(request, stateOf([], { exists: false, addresses: 0, organization: 'acme' }));
+    expect(plan.createsApp).to.equal(true);
+    expect(plan.assigns).to.deep.equal(['v6', 'shared_v4']);
+    expect(plan.writes.map(({ summary }) => summary)).to.deep.equal([
+      'create app shop in organization acme',
+      'give the app a public address (v6)',
+      'give the app a public address (shared_v4)',
+      'create a machine and start it',
+    ]);
+    const withAddresses = planRelease(request, stateOf([], { addresses: 2 }));
+    expect(withAddresses.assigns).to.deep.equal([]);
+  });
+
+  describe('of the release it makes', () => {
+    it('counts on from the highest number that was ever used, an undone one included', () => {
+      const undone = withConfig(machineOf('a', { version: 4 }), {
+        metadata: { ...machineOf('a', { version: 4 }).config?.metadata, deployer_rolled_back: '7' },
+      });
+      const { release } = planRelease(requestOf(), stateOf([undone, machineOf('b', { version: 4 })]));
+      expect(release).to.deep.equal({ id: 'r-2', version: 8, previous: 4 });
+    });
+
+    it('takes the older of two for the one before: a deploy broke off half way', () => {
+      const machines = [machineOf('a', { version: 12 }), machineOf('b', { version: 11 })];
+      const plan = planRelease(requestOf(), stateOf(machines));
+      expect(plan.release).to.deep.equal({ id: 'r-2', version: 13, previous: 11 });
+      for (const change of plan.changes)
+        expect(change.config.metadata).to.include({ deployer_previous_version: '11' });
+    });
+
+    it('remembers the image before by digest, though the machine was started by tag', () => {
+      const machine = withConfig(
+        machineOf('a', {
+          image_ref: { registry: 'registry.fly.io', repository: 'shop', digest: digestOf('v1') },
+        }),
+        { image: 'registry.fly.io/shop:v1' },
+      );
+      const [change] = planRelease(requestOf(), stateOf([machine])).changes;
+      expect(change?.config.metadata).to.include({
+        deployer_previous_image: `registry.fly.io/shop:v1@${digestOf('v1')}`,
+        deployer_previous_digest: digestOf('v1'),
+      });
+    });
+  });
+
+  describe('of its pace', () => {
+    const machines = (count: number) => Array.from({ length: count }, (_, n) => machineOf(`m${n}`));
+
+    for (const [count, width] of [
+      [1, 1],
+      [3, 1],
+      [5, 1],
+      [7, 2],
+      [10, 3],
+    ] as const)
+      it(`changes ${width} of ${count} machines at once`, () => {
+        expect(planRelease(requestOf(), stateOf(machines(count))).width).to.equal(width);
+      });
+
+    it('changes all at once when it is immediate or detached, ten at most, and watches none', () => {
+      const immediate = requestOf({ config: configOf({ strategy: 'immediate' }) });
+      expect(planRelease(immediate, stateOf(machines(4)))).to.deep.include({ width: 4, verify: false });
+      expect(planRelease(requestOf({ detach: true }), stateOf(machines(40)))).to.deep.include({
+        width: 10,
+        verify: false,
+        summary: 'rolling, detached, 40 machines',
+      });
+    });
+  });
+
+  describe('of machines that sleep', () => {
+    const request = requestOf({ config: configOf({ httpService: HTTP }) });
+    const modes = (...states: string[]) =>
+      planRelease(request, stateOf(states.map((state, n) => machineOf(`m${n}`, { state })))).changes.map(
+        (change) => change.kind === 'update' && `${change.id} ${change.mode}`,
+      );
+
+    it('changes those last, and leaves them asleep', () => {
+      expect(modes('stopped', 'started', 'suspended')).to.deep.equal(['m1 run', 'm0 sleep', 'm2 sleep']);
+    });
+
+    it('wakes one when all of them sleep, to see whether the release works', () => {
+      expect(modes('stopped', 'stopped')).to.deep.equal(['m0 prove', 'm1 sleep']);
+    });
+
+    it('starts those that the platform would not start by itself', () => {
+      const manual = requestOf({
+        config: configOf({ httpService: { ...HTTP, autoStop: 'off', autoStart: false } }),
+      });
+      const [change] = planRelease(manual, stateOf([machineOf('a', { state: 'stopped' })])).changes;
+      expect(change).to.deep.include({ mode: 'run' });
+    });
+  });
+
+  it('plans nothing when every machine runs that already and is well', () => {
+    const state = (change: object) =>
+      stateOf(
+        planRelease(requestOf(), stateOf([machineOf('a')])).changes.map(({ config }) => ({
+          ...machineOf('a'),
+          config,
+          ...change,
+        })),
+      );
+    const same = planRelease(requestOf({ releaseId: 'r-3' }), state({}));
+    expect(same).to.deep.include({ changes: [], writes: [] });
+    expect(same.release).to.deep.include({ id: 'r-2', version: 2 });
+    expect(same.summary).to.include('nothing to do: v2 already runs');
+    expect(planRelease(requestOf(), state({ state: 'stopped' })).changes).to.have.lengthOf(1);
+    const sick = { checks: [{ name: 'web', status: 'critical' }] };
+    expect(planRelease(requestOf(), state(sick)).changes).to.have.lengthOf(1);
+  });
+
+  it('refuses to guess the configuration of a machine whose host is down', () => {
+    const { config: _config, ...unreachable } = machineOf('a', { host_status: 'unreachable' });
+    expect(() => planRelease(requestOf(), stateOf([unreachable])))
+      .to.throw("the configuration of machine a can't be read: its host is unreachable")
+      .with.property('code', 'api_unavailable');
+  });
+});
