@@ -11,3 +11,17 @@ export const referenceArg = string({
 export function releaseArg(description: string): Arg<string | undefined> {
   return string({ name: 'RELEASE', description });
 }
+
+const LOCATION = 'a registry reference, oci:DIR[:TAG] or docker-archive:FILE[:NAME]';
+
+export const sourceArg = string({
+  name: 'SOURCE',
+  required: true,
+  description: `Where the image lies: ${LOCATION}.`,
+});
+
+export const destinationArg = string({
+  name: 'DESTINATION',
+  required: true,
+  description: `Where it goes: ${LOCATION}.`,
+});

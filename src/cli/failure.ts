@@ -76,5 +76,8 @@ function usageError(error: CLIError): DeployerError {
 
 // oclif writes its own words around the message of whatever a flag's `parse` throws, and at the end of its own.
 function withoutParserFrame(message: string): string {
-  return message.replace(/^Parsing (--\S+) \n\t/, '$1: ').replace(/\nSee more help with --help$/, '');
+  return message
+    .replace(/^Parsing (--\S+) \n\t/, '$1: ')
+    .replace(/^The following errors? occurred:\s+/, '')
+    .replace(/\nSee more help with --help$/, '');
 }

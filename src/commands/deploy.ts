@@ -43,7 +43,11 @@ export default class Deploy extends BaseCommand {
     const flags = await this.parseFlags();
     const deployed = await this.deploy(flags);
     if ('plan' in deployed) {
-      for (const line of planLines(deployed.plan)) this.out(line);
+      for (const line of planLines(deployed.plan)) {
+        // `--events -` has stdout for itself.
+        if (flags.events === '-') this.note(line);
+        else this.out(line);
+      }
       return deployed;
     }
     if (deployed.error !== undefined) throw withDetails(deployed.error, deployed.result);

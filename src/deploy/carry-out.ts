@@ -16,7 +16,10 @@ export async function carryOut<R extends ReleasePlan>(
 ): Promise<Deployed> {
   const shown = planDocument(plan);
   steps.emit({ type: 'plan', plan: shown });
-  if (dryRun) return { plan: shown };
+  if (dryRun) {
+    steps.emit({ type: 'done' });
+    return { plan: shown };
+  }
   const executed = await execute(target, plan, steps, signal);
   steps.emit({
     type: 'done',

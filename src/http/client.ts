@@ -1,4 +1,10 @@
-import type { Readable } from 'node:stream';
+/** A body that can be sent again: each try opens it anew. */
+export interface StreamBody {
+  /** bytes; sent as Content-Length */
+  readonly length: number;
+  /** A chunk may be overwritten as soon as the next one is asked for. */
+  open(): AsyncIterable<Uint8Array>;
+}
 
 export interface HttpRequest {
   readonly method: string;
@@ -7,7 +13,7 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the URL's own origin only, never to where it redirects or points. */
   readonly authorization?: string;
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | StreamBody;
   /** Milliseconds until the response's headers must have come; 30 s unless told. */
   readonly headersTimeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -19,7 +25,8 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
-  readonly body: Readable;
+  /** The body as it comes. What breaks it off throws as `HttpClient` does (`connection_lost`, ...). */
+  chunks(): AsyncIterable<Buffer>;
   /** Reads the body whole. Throws `response_too_large` past `limit` bytes. */
   bytes(limit: number): Promise<Buffer>;
   /** Reads the body's first `limit` bytes and lets the rest go. */

@@ -76,8 +76,12 @@ async function attemptOnce(
   }
 }
 
-/** Undefined when the server asks for a longer pause than is worth waiting. */
-function pauseAfter(
+/**
+ * How long to wait before the next try.
+ * @param attempt the one that failed, from 1
+ * @returns milliseconds; undefined when the server asks for a longer pause than is worth waiting
+ */
+export function pauseAfter(
   policy: RetryPolicy,
   attempt: number,
   retryAfter: string | undefined,

@@ -74,10 +74,11 @@ export class UndiciClient implements HttpClient {
         headers: {
           'user-agent': this.#options.userAgent,
           ...request.headers,
+          ...lengthOf(request.body),
           // The one rule for credentials: scheme, host and port are those the caller named (CVE-2020-15157).
           ...(home && request.authorization !== undefined ? { authorization: request.authorization } : {}),
         },
-        body: request.body ?? null,
+        body: bodyOf(request.body),
         headersTimeout: request.headersTimeoutMs ?? headersTimeoutMs,
         bodyTimeout: bodyTimeoutMs,
         ...(signal === undefined ? {} : { signal }),
@@ -112,41 +113,38 @@ class UndiciResponse implements HttpResponse {
     this.#request = request;
   }
 
-  get body(): Readable {
-    return this.#body;
-  }
-
   async bytes(limit: number): Promise<Buffer> {
     // A length that is announced and too large is refused before a byte of it is read.
     const announced = Number(this.headers['content-length'] ?? 0);
     if (announced > limit && this.#request.method !== 'HEAD') throw this.#tooLarge(limit);
     const chunks: Buffer[] = [];
     let size = 0;
+    for await (const chunk of this.chunks()) {
+      size += chunk.length;
+      if (size > limit) throw this.#tooLarge(limit);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks, size);
+  }
+
+  async *chunks(): AsyncGenerator<Buffer> {
+    // Who stops early destroys the stream, and undici calls that an error.
+    this.#body.on('error', () => undefined);
     try {
-      for await (const chunk of this.#body as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > limit) throw this.#tooLarge(limit);
-        chunks.push(chunk);
-      }
+      for await (const chunk of this.#body as AsyncIterable<Buffer>) yield chunk;
     } catch (error) {
       this.#request.signal?.throwIfAborted();
       throw networkError(error, this.url, `${this.#request.method} ${withoutQuery(this.url)}`);
     }
-    return Buffer.concat(chunks, size);
   }
 
   async start(limit: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
-    try {
-      for await (const chunk of this.#body as AsyncIterable<Buffer>) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit) break;
-      }
-    } catch (error) {
-      this.#request.signal?.throwIfAborted();
-      throw networkError(error, this.url, `${this.#request.method} ${withoutQuery(this.url)}`);
+    for await (const chunk of this.chunks()) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= limit) break;
     }
     return Buffer.concat(chunks, size).subarray(0, limit);
   }
@@ -170,6 +168,19 @@ class UndiciResponse implements HttpResponse {
       },
     );
   }
+}
+
+/**
+ * undici takes an iterable as it takes a stream, and asks it for the next chunk when the socket has drained; its types
+ * know streams alone, and a stream around the iterable would read ahead of the socket.
+ */
+function bodyOf(body: HttpRequest['body']): Readable | string | Uint8Array | null {
+  if (body === undefined) return null;
+  return typeof body === 'string' || body instanceof Uint8Array ? body : (body.open() as unknown as Readable);
+}
+
+function lengthOf(body: HttpRequest['body']): Record<string, string> {
+  return typeof body === 'object' && 'open' in body ? { 'content-length': String(body.length) } : {};
 }
 
 function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {

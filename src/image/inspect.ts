@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.js';
 import { choosePlatform, formatPlatform } from '../oci/platform.js';
 import { formatReference } from '../oci/reference.js';
 import { DeployerError } from '../lib/errors.js';
+import { mapInParallel } from '../lib/in-parallel.js';
 import type { FoundImage } from './search.js';
 import type { ImageShape, PlatformImage, ShapeReader } from './shape.js';
 
@@ -55,8 +56,8 @@ export async function inspectImage(
     ({ subject }) => options.only === undefined || (subject !== undefined && digests.has(subject)),
   );
   const [platforms, inspected] = await Promise.all([
-    mapAtOnce(images, (image) => inspectPlatform(found, image, reader, signal)),
-    mapAtOnce(attestations, async ({ descriptor, subject }) => ({
+    mapInParallel(images, AT_ONCE, (image) => inspectPlatform(found, image, reader, signal)),
+    mapInParallel(attestations, AT_ONCE, async ({ descriptor, subject }) => ({
       digest: descriptor.digest,
       ...(subject === undefined ? {} : { subject }),
       predicateTypes: await predicateTypes(found, descriptor, reader, signal),
@@ -77,17 +78,22 @@ export async function inspectImage(
 function onlyPlatform(shape: ImageShape, only: Platform, { reference }: FoundImage): PlatformImage {
   const image = choosePlatform(only, shape.images, ({ platform }) => platform);
   if (image !== undefined) return image;
-  const there = shape.images.flatMap(({ platform }) =>
+  throw platformNotFound(formatReference(reference), only, shape.images);
+}
+
+/** @param there what is there instead */
+export function platformNotFound(
+  image: string,
+  wanted: Platform,
+  there: readonly { readonly platform?: Platform }[],
+): DeployerError {
+  const platforms = there.flatMap(({ platform }) =>
     platform === undefined ? [] : [formatPlatform(platform)],
   );
-  throw new DeployerError(
-    'platform_not_found',
-    `${formatReference(reference)} holds nothing for ${formatPlatform(only)}`,
-    {
-      evidence: [`platforms there: ${there.join(', ') || 'none named'}`],
-      suggestions: there.slice(0, 1).map((platform) => `--platform ${platform}`),
-    },
-  );
+  return new DeployerError('platform_not_found', `${image} holds nothing for ${formatPlatform(wanted)}`, {
+    evidence: [`platforms there: ${platforms.join(', ') || 'none named'}`],
+    suggestions: platforms.slice(0, 1).map((platform) => `--platform ${platform}`),
+  });
 }
 
 async function inspectPlatform(
@@ -116,18 +122,4 @@ async function predicateTypes(
   const manifest = await reader.manifestOf(reference, attestation.digest, signal);
   const types = (manifest?.layers ?? []).map(({ annotations }) => annotations?.[PREDICATE_TYPE]);
   return [...new Set(types.filter((type) => type !== undefined))];
-}
-
-async function mapAtOnce<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array<R>(items.length);
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < items.length) {
-      const at = next;
-      next += 1;
-      results[at] = await work(items[at] as T);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
-  return results;
 }

@@ -16,6 +16,7 @@ export const EXIT_OF = {
   digest_not_found: 3,
   repository_not_found: 3,
   image_form_not_accepted: 3,
+  image_file_not_found: 3,
   app_not_found: 3,
   release_not_found: 3,
 
@@ -29,6 +30,8 @@ export const EXIT_OF = {
   image_incompatible: 5,
   manifest_too_large: 5,
   manifest_invalid: 5,
+  image_file_invalid: 5,
+  image_not_convertible: 5,
 
   build_failed: 6,
   build_unavailable: 6,
@@ -41,6 +44,7 @@ export const EXIT_OF = {
 
   registry_rate_limited: 12,
   registry_unavailable: 12,
+  registry_rejected: 12,
   digest_mismatch: 12,
   not_a_registry: 12,
   dns_failed: 12,

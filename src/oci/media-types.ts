@@ -6,12 +6,17 @@ export const MEDIA_TYPE = {
   ociLayer: 'application/vnd.oci.image.layer.v1.tar',
   ociLayerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   ociLayerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  ociForeignLayer: 'application/vnd.oci.image.layer.nondistributable.v1.tar',
+  ociForeignLayerGzip: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
   ociEmpty: 'application/vnd.oci.empty.v1+json',
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerConfig: 'application/vnd.docker.container.image.v1+json',
   dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
+  dockerLayerTar: 'application/vnd.docker.image.rootfs.diff.tar',
   dockerForeignLayer: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+  dockerForeignLayerTar: 'application/vnd.docker.image.rootfs.foreign.diff.tar',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
   inToto: 'application/vnd.in-toto+json',
@@ -52,4 +57,17 @@ export function isManifestType(mediaType: string): boolean {
 
 export function isSchema1Type(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.dockerSchema1 || mediaType === MEDIA_TYPE.dockerSchema1Signed;
+}
+
+const FOREIGN_LAYERS: ReadonlySet<string> = new Set([
+  MEDIA_TYPE.ociForeignLayer,
+  MEDIA_TYPE.ociForeignLayerGzip,
+  `${MEDIA_TYPE.ociForeignLayer}+zstd`,
+  MEDIA_TYPE.dockerForeignLayer,
+  MEDIA_TYPE.dockerForeignLayerTar,
+]);
+
+/** A layer that lies elsewhere for licence's sake (Windows' base images): registries do not ask for it. */
+export function isForeignLayer(mediaType: string): boolean {
+  return FOREIGN_LAYERS.has(mediaType);
 }

@@ -34,13 +34,10 @@ export async function readAnswer(
   request: Pick<RegistryAnswer, 'method' | 'accept' | 'authorized'>,
   limit: number,
 ): Promise<RegistryAnswer> {
-  const mediaType =
-    /^[^;]*/
-      .exec(response.headers['content-type'] ?? '')?.[0]
-      .trim()
-      .toLowerCase() ?? '';
+  const [contentType = ''] = (response.headers['content-type'] ?? '').split(';');
+  const mediaType = contentType.trim().toLowerCase();
   const failed = response.status >= 400;
-  const bytes = await response.bytes(failed ? ERROR_BODY_LIMIT : limit);
+  const bytes = await (failed ? response.start(ERROR_BODY_LIMIT) : response.bytes(limit));
   return {
     ...request,
     url: response.url,

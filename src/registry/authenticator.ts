@@ -15,6 +15,8 @@ export interface Access {
   readonly registry: URL;
   readonly path: string;
   readonly actions: readonly ('pull' | 'push')[];
+  /** Repositories of the same registry whose blobs may be mounted: the token must let them be read. */
+  readonly mountFrom?: readonly string[];
 }
 
 export interface AuthenticatorPorts {
@@ -39,6 +41,8 @@ interface HeldToken {
 export class Authenticator {
   readonly #ports: AuthenticatorPorts;
   readonly #tokens = new Map<string, HeldToken>();
+  /** What this run has heard: the memory is asked once a registry, not once a request. */
+  readonly #challenges = new Map<string, Challenge>();
 
   constructor(ports: AuthenticatorPorts) {
     this.#ports = ports;
@@ -46,14 +50,17 @@ export class Authenticator {
 
   /** For the first try; undefined when nothing is known of the registry yet. */
   async expected(access: Access, signal?: AbortSignal): Promise<string | undefined> {
-    const challenge = await this.#ports.memory.recall(access.registry.host);
+    const { host } = access.registry;
+    const challenge = this.#challenges.get(host) ?? (await this.#ports.memory.recall(host));
     if (challenge === undefined) return undefined;
+    this.#challenges.set(host, challenge);
     try {
       return await this.#authorization(access, challenge, signal);
     } catch {
       // The registry may have moved its token server: asked without, it says so in its 401, and that is answered.
       signal?.throwIfAborted();
       this.#tokens.delete(keyOf(access));
+      this.#challenges.delete(host);
       return undefined;
     }
   }
@@ -69,10 +76,19 @@ export class Authenticator {
     refused: string | undefined,
     signal?: AbortSignal,
   ): Promise<string | undefined> {
-    if (refused !== undefined) this.#tokens.delete(keyOf(access));
+    if (refused !== undefined) await this.#forget(access, refused);
     const authorization = await this.#authorization(access, challenge, signal);
+    this.#challenges.set(access.registry.host, challenge);
     await this.#ports.memory.remember(access.registry.host, challenge);
     return authorization === refused ? undefined : authorization;
+  }
+
+  /** Of several requests that one expired token was refused to, the first brings the new one for all. */
+  async #forget(access: Access, refused: string): Promise<void> {
+    const key = keyOf(access);
+    const held = this.#tokens.get(key);
+    const token = await held?.token.catch(() => undefined);
+    if (`Bearer ${token?.value}` === refused && this.#tokens.get(key) === held) this.#tokens.delete(key);
   }
 
   async #authorization(
@@ -113,8 +129,9 @@ export class Authenticator {
     const realm = await checkRealm(challenge.realm, access.registry, lookup);
     const credential = await credentials.find(access.host, access.path);
     return fetchToken(http, retry, {
+      host: access.host,
       realm,
-      scopes: [scopeOf(access)],
+      scopes: scopesOf(access),
       ...(challenge.service === undefined ? {} : { service: challenge.service }),
       ...(credential === undefined ? {} : { credential }),
       ...(signal === undefined ? {} : { signal }),
@@ -122,10 +139,13 @@ export class Authenticator {
   }
 }
 
-function scopeOf(access: Access): string {
-  return `repository:${access.path}:${[...access.actions].sort().join(',')}`;
+function scopesOf({ path, actions, mountFrom = [] }: Access): string[] {
+  return [
+    `repository:${path}:${[...actions].sort().join(',')}`,
+    ...mountFrom.map((from) => `repository:${from}:pull`),
+  ];
 }
 
 function keyOf(access: Access): string {
-  return `${access.registry.host} ${scopeOf(access)}`;
+  return `${access.registry.host} ${scopesOf(access).join(' ')}`;
 }

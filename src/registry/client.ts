@@ -1,24 +1,12 @@
-import type { HttpClient, HttpResponse } from '../http/client.js';
-import { withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { MANIFEST_LIMIT } from '../oci/manifest.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
 import { manifestNameOf, type Reference } from '../oci/reference.js';
 import { readAnswer, type RegistryAnswer } from './answer.js';
-import type { Access, Authenticator } from './authenticator.js';
-import { parseChallenge } from './challenge.js';
-import { RegistryOrigins } from './origins.js';
+import { RegistryRequests, type RegistryClientPorts } from './requests.js';
 
-export interface RegistryClientPorts {
-  readonly http: HttpClient;
-  readonly authenticator: Authenticator;
-  readonly retry: RetryPolicy;
-  /** Registries that are spoken to over plain http, beside those on loopback: `HOST[:PORT]`. */
-  readonly insecure: readonly string[];
-  /** Said when a request is repeated. */
-  readonly onRetry?: (why: string, pauseMs: number) => void;
-}
+export type { RegistryClientPorts } from './requests.js';
 
 export interface ManifestRequest {
   readonly accept?: readonly string[];
@@ -28,12 +16,11 @@ export interface ManifestRequest {
 
 /** The pull side of the distribution specification 1.1. Answers of any status are returned, not thrown. */
 export class RegistryClient {
-  readonly #ports: RegistryClientPorts;
-  readonly #origins: RegistryOrigins;
+  /** For who shares its connections and tokens: the push side, downloads. */
+  readonly requests: RegistryRequests;
 
   constructor(ports: RegistryClientPorts) {
-    this.#ports = ports;
-    this.#origins = new RegistryOrigins(ports.insecure);
+    this.requests = new RegistryRequests(ports);
   }
 
   /**
@@ -69,46 +56,17 @@ export class RegistryClient {
     return this.#ask({ reference, method: 'GET', path: `blobs/${digest}`, accept: [], limit, signal });
   }
 
-  async #ask(question: Question): Promise<RegistryAnswer> {
-    const { authenticator } = this.#ports;
-    const { reference, method, accept, signal } = question;
-    const access = (registry: URL): Access => ({
-      host: reference.domain,
-      registry,
-      path: reference.path,
-      actions: ['pull'],
-    });
-    let authorization = await authenticator.expected(access(this.#origins.of(reference.domain)), signal);
-    let response = await this.#send(question, authorization);
-    const challenge =
-      response.status === 401 ? parseChallenge(response.headers['www-authenticate']) : undefined;
-    if (challenge !== undefined) {
-      const registry = this.#origins.of(reference.domain);
-      const answer = await authenticator.answer(access(registry), challenge, authorization, signal);
-      if (answer !== undefined) {
-        await response.discard();
-        authorization = answer;
-        response = await this.#send(question, answer);
-      }
-    }
-    return readAnswer(response, { method, accept, authorized: authorization !== undefined }, question.limit);
-  }
-
-  #send(question: Question, authorization: string | undefined): Promise<HttpResponse> {
-    const { http, retry, onRetry } = this.#ports;
-    const { reference, method, path, accept, signal } = question;
-    const exchange = (origin: URL): Promise<HttpResponse> =>
-      http.send({
+  async #ask({ reference, method, path, accept, limit, signal }: Question): Promise<RegistryAnswer> {
+    const { response, authorized } = await this.requests.send(
+      { domain: reference.domain, path: reference.path, actions: ['pull'] },
+      {
         method,
-        url: new URL(`/v2/${reference.path}/${path}`, origin),
+        target: path,
         headers: accept.length === 0 ? {} : { accept: accept.join(', ') },
-        ...(authorization === undefined ? {} : { authorization }),
         ...(signal === undefined ? {} : { signal }),
-      });
-    return withRetry(retry, () => this.#origins.send(reference.domain, exchange), {
-      ...(signal === undefined ? {} : { signal }),
-      ...(onRetry === undefined ? {} : { onRetry }),
-    });
+      },
+    );
+    return readAnswer(response, { method, accept, authorized }, limit);
   }
 }
 

@@ -15,6 +15,8 @@ export interface Token {
 }
 
 export interface TokenRequest {
+  /** docker's name of the registry that the token is for. */
+  readonly host: string;
   readonly realm: URL;
   readonly service?: string;
   readonly scopes: readonly string[];
@@ -97,7 +99,10 @@ function readToken(text: string, realm: URL): Token {
   return { value: token, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : 60 };
 }
 
-async function refused(response: HttpResponse, { realm, credential }: TokenRequest): Promise<DeployerError> {
+async function refused(
+  response: HttpResponse,
+  { host, realm, credential }: TokenRequest,
+): Promise<DeployerError> {
   const { status } = response;
   const said = cleanLine((await response.start(REFUSAL_LIMIT)).toString('utf8'), 160);
   const evidence = [`${realm.origin}${realm.pathname} answered ${status}${said === '' ? '' : `: ${said}`}`];
@@ -107,7 +112,7 @@ async function refused(response: HttpResponse, { realm, credential }: TokenReque
       `the token server ${realm.host} limits how often it is asked`,
       {
         evidence,
-        suggestions: ['wait a while, or log in: docker login'],
+        suggestions: [`wait a while, or log in: docker login ${host}`],
       },
     );
   }
@@ -117,7 +122,7 @@ async function refused(response: HttpResponse, { realm, credential }: TokenReque
     const code = status === 401 ? 'registry_unauthorized' : 'registry_denied';
     return new DeployerError(code, `the token server ${realm.host} refused to give a token ${who}`, {
       evidence,
-      suggestions: ['log in again: docker login HOST, or set DOCKER_AUTH_CONFIG in CI'],
+      suggestions: [`log in again: docker login ${host}`, 'in CI: set the variable DOCKER_AUTH_CONFIG'],
     });
   }
   return new DeployerError('registry_unavailable', `the token server ${realm.host} failed`, {

@@ -24,6 +24,8 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly pid: number;
   /** What it logged so far: one line for each request, among others. */
   log(): string;
+  /** `GET /v2/app/manifests/v1 200`, for each request so far. */
+  requests(): string[];
   stop(): Promise<void>;
 }
 
@@ -51,7 +53,15 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     await folder.remove();
   };
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
-  return { host, url, pid: server.pid, log: server.log, stop, [Symbol.asyncDispose]: stop };
+  const requests = (): string[] => requestsIn(server.log());
+  return { host, url, pid: server.pid, log: server.log, requests, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** From the lines in Apache's format; each is written before its answer is complete. */
+function requestsIn(log: string): string[] {
+  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/1\.1" (\d+) /g)].map(
+    ([, method, path, status]) => `${method} ${path} ${status}`,
+  );
 }
 
 async function configOf(options: DockerRegistryOptions, folder: string): Promise<object> {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Platform } from '../../src/oci/descriptor.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
@@ -35,6 +35,8 @@ export interface ImageOptions {
   /** Instead of a web server on port 8080. `/bin/sh` and busybox's applets are there. */
   readonly command?: readonly string[];
   readonly env?: readonly string[];
+  /** `false`: without busybox, so that it is quickly made and pushed; it can't be run. */
+  readonly runnable?: boolean;
   /** zstd is named only: the bytes are gzip, and nobody can run it. */
   readonly layerMediaType?: string;
 }
@@ -53,6 +55,40 @@ export function dockerImage(options: ImageOptions = {}): Promise<FixtureManifest
   return image('docker', options);
 }
 
+/** Layers of these sizes that hold random bytes: nothing to unpack, but as much to carry as wanted. */
+export function randomImage(
+  layerSizes: readonly number[],
+  platform: Platform = LINUX_AMD64,
+): FixtureManifest {
+  const layers = layerSizes.map((size) => blob(MEDIA_TYPE.ociLayerGzip, randomBytes(size)));
+  const diffIds = layers.map(({ digest }) => digest);
+  const config = blob(
+    MEDIA_TYPE.ociConfig,
+    json({ ...platform, config: {}, rootfs: { type: 'layers', diff_ids: diffIds } }),
+  );
+  return manifest(
+    MEDIA_TYPE.ociManifest,
+    { config: descriptorOf(config), layers: layers.map(descriptorOf) },
+    { blobs: [config, ...layers], platform },
+  );
+}
+
+/** The layers of both, one image on top of the other, as a build on a base makes it. */
+export function onTop(base: FixtureManifest, top: FixtureManifest): FixtureManifest {
+  const layers = [...base.blobs.slice(1), ...top.blobs.slice(1)];
+  const diffIds = layers.map(({ digest }) => digest);
+  const { platform = LINUX_AMD64 } = base;
+  const config = blob(
+    MEDIA_TYPE.ociConfig,
+    json({ ...platform, rootfs: { type: 'layers', diff_ids: diffIds } }),
+  );
+  return manifest(
+    MEDIA_TYPE.ociManifest,
+    { config: descriptorOf(config), layers: layers.map(descriptorOf) },
+    { blobs: [config, ...layers], platform },
+  );
+}
+
 /** What buildx makes since 0.10 when nothing is said: an OCI index of the image and its provenance. */
 export async function buildxIndex(
   options: ImageOptions & { readonly attestation?: AttestationForm } = {},
@@ -62,14 +98,19 @@ export async function buildxIndex(
 }
 
 /** linux/amd64 and linux/arm64, as an OCI index or a Docker manifest list. */
-export async function multiPlatformIndex(form: 'oci' | 'docker' = 'oci'): Promise<FixtureManifest> {
-  const images = await Promise.all([LINUX_AMD64, LINUX_ARM64].map((platform) => image(form, { platform })));
+export async function multiPlatformIndex(
+  form: 'oci' | 'docker' = 'oci',
+  options: ImageOptions = {},
+): Promise<FixtureManifest> {
+  const images = await Promise.all(
+    [LINUX_AMD64, LINUX_ARM64].map((platform) => image(form, { ...options, platform })),
+  );
   return index(images, form);
 }
 
 /** An index whose only entry is an index (image-spec allows it). */
-export async function nestedIndex(): Promise<FixtureManifest> {
-  return index([await multiPlatformIndex()]);
+export async function nestedIndex(options: ImageOptions = {}): Promise<FixtureManifest> {
+  return index([await multiPlatformIndex('oci', options)]);
 }
 
 /** An index of these, in this order. */
@@ -180,7 +221,8 @@ async function image(form: 'oci' | 'docker', options: ImageOptions): Promise<Fix
   const types = TYPES[form];
   const platform = options.platform ?? LINUX_AMD64;
   const files = { 'www/index.html': `${options.message ?? 'hello'}\n` };
-  const layers = [await busyboxLayer(platform), await filesLayer(files)];
+  const root = options.runnable === false ? filesLayer({ 'etc/root': 'empty\n' }) : busyboxLayer(platform);
+  const layers = [await root, await filesLayer(files)];
   const config = blob(
     types.config,
     json({
@@ -222,7 +264,8 @@ function blob(mediaType: string, bytes: Buffer, annotations?: Readonly<Record<st
   };
 }
 
-function descriptorOf(part: FixtureBlob | FixtureManifest): object {
+/** What an index or a manifest says of this part. */
+export function descriptorOf(part: FixtureBlob | FixtureManifest): object {
   const { mediaType, digest, size, annotations } = part;
   const { platform, artifactType }: Partial<FixtureManifest> = 'children' in part ? part : {};
   return {

@@ -32,7 +32,10 @@ export default class ImageInspect extends BaseCommand {
       fallback: flyRegistryCredentials(this.io.env),
     });
     const { signal } = this;
-    const found = await new ImageSearch(registry, systemClock).find(reference, { signal });
+    const found = await new ImageSearch(registry, systemClock).find(reference, {
+      signal,
+      onWait: (why) => this.note(why),
+    });
     if (flags.raw && !this.io.json) {
       this.io.stdout.write(found.stored.bytes);
       return;

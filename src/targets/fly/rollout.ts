@@ -1,9 +1,9 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
+import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseContext, ReleaseOutcome, Unit } from '../target.js';
 import { appUrl } from './app-url.js';
 import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
-import { inParallel } from './in-parallel.js';
 import type { Leases } from './lease.js';
 import { MachineChanges } from './machine-changes.js';
 import type { MachinesApi } from './machines-api.js';

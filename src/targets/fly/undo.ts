@@ -4,7 +4,7 @@ import type { ReleaseEvent, ReleaseIdentity } from '../target.js';
 import { isPassing } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
 import { definedChecks, isHealthy, markRun, type RunMark } from './health.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
 import { undoneConfig } from './machine-config.js';

@@ -27,6 +27,5 @@ export class Voice {
   machineDone(id: string, how: string): void {
     this.#done += 1;
     this.log(`[${this.#done}/${this.#total}] machine ${id}: ${how}`);
-    this.progress(`machine ${id} ${how}`);
   }
 }

@@ -42,7 +42,7 @@ function respond(outcome: Exclude<Outcome, string>, discarded: number[]): HttpRe
     status,
     headers: typeof outcome === 'number' ? {} : { 'retry-after': outcome.retryAfter },
     url: new URL('https://registry.test/'),
-    body: Readable.from([]),
+    chunks: () => Readable.from([]),
     bytes: () => Promise.resolve(Buffer.alloc(0)),
     start: () => Promise.resolve(Buffer.alloc(0)),
     text: () => Promise.resolve(''),
@@ -184,7 +184,7 @@ describe('Retry-After', () => {
       '1.5',
       '5s',
       '1e3',
-      '2026',
+      '2026-02-01',
       'Thu, 99 Xyz 2026',
       '\u0000',
     ]) {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { setImmediate as tick } from 'node:timers/promises';
-import { inParallel } from '../../../../src/targets/fly/in-parallel.js';
+import { inParallel } from '../../../src/lib/in-parallel.js';
 
 const never = new AbortController().signal;
 

@@ -28,3 +28,22 @@ export async function inParallel<Job>(
   if (failures.length > 0) throw failures[0];
   if (waiting.length > 0) signal.throwIfAborted();
 }
+
+/** What `work` makes of each item, in their order, `width` of them at a time. The first failure ends it. */
+export async function mapInParallel<Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = new Array<Result>(items.length);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next;
+      next += 1;
+      results[at] = await work(items[at] as Item);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  return results;
+}

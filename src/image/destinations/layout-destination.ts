@@ -1,0 +1,157 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DeployerError, messageOf } from '../../lib/errors.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { Digest } from '../../oci/digest.js';
+import { blobPath, INDEX_FILE, LAYOUT_FILE, LAYOUT_VERSION, REF_NAME, withEntry } from '../../oci/layout.js';
+import { parseManifest } from '../../oci/manifest.js';
+import type { BlobContent } from '../../registry/blob-content.js';
+import type { BlobArrival } from '../../registry/push.js';
+import { damaged } from '../sources/image-files.js';
+import type { StoredManifest } from '../stored-manifest.js';
+import { writeBlob, writing } from './blob-writer.js';
+import type { ImageDestination } from './destination.js';
+
+/**
+ * An OCI image layout in a folder, new or with other images in it. A file gets its name when it is whole, and
+ * index.json last: what breaks off leaves the layout as it was.
+ */
+export class LayoutDestination implements ImageDestination {
+  readonly name: string;
+  readonly width = 4;
+  readonly single = false;
+  readonly #folder: string;
+  readonly #tag: string | undefined;
+  readonly #signal: AbortSignal;
+
+  private constructor(folder: string, tag: string | undefined, signal: AbortSignal) {
+    this.name = `oci:${folder}${tag === undefined ? '' : `:${tag}`}`;
+    this.#folder = folder;
+    this.#tag = tag;
+    this.#signal = signal;
+  }
+
+  /** @throws DeployerError `usage` for a folder that holds something else; `push_failed` */
+  static async open(
+    folder: string,
+    tag: string | undefined,
+    signal: AbortSignal,
+  ): Promise<LayoutDestination> {
+    const names = await namesIn(folder);
+    if (names.length > 0 && !names.includes(LAYOUT_FILE)) {
+      throw new DeployerError('usage', `${folder} is not empty, and no image layout`, {
+        suggestions: ['name another folder: it is made when it is not there'],
+      });
+    }
+    const destination = new LayoutDestination(folder, tag, signal);
+    if (names.length === 0) await destination.#write(LAYOUT_FILE, LAYOUT_VERSION);
+    return destination;
+  }
+
+  async current(): Promise<ReadonlySet<Digest>> {
+    const text = await this.#index();
+    const index = text === undefined ? undefined : parseManifest(Buffer.from(text), '');
+    const entries = index?.kind === 'index' ? index.manifests : [];
+    const named = entries.filter(({ annotations }) => annotations?.[REF_NAME] === this.#tag);
+    return new Set(named.map(({ digest }) => digest));
+  }
+
+  async hasManifest(digest: Digest): Promise<boolean> {
+    return (await this.#sizeOf(blobPath(digest))) !== undefined;
+  }
+
+  async blob(
+    blob: Descriptor,
+    content: BlobContent,
+    onPosition: (position: number) => void,
+  ): Promise<BlobArrival> {
+    const path = blobPath(blob.digest);
+    // A file has its name only since it was whole; one of another size was damaged later.
+    if ((await this.#sizeOf(path)) === blob.size) return 'skipped';
+    const file = join(this.#folder, path);
+    const fresh = `${file}.${process.pid}.part`;
+    try {
+      await writing(file, () => mkdir(dirname(file), { recursive: true }));
+      const handle = await writing(file, () => open(fresh, 'w', 0o644));
+      try {
+        await writeBlob(handle, file, content, onPosition, this.#signal);
+      } finally {
+        await handle.close();
+      }
+      await writing(file, () => rename(fresh, file));
+    } catch (error) {
+      await rm(fresh, { force: true });
+      throw error;
+    }
+    return 'sent';
+  }
+
+  async manifest({ digest, bytes }: StoredManifest): Promise<void> {
+    await this.#write(blobPath(digest), bytes);
+  }
+
+  async finish(root: StoredManifest): Promise<void> {
+    await this.manifest(root);
+    const { digest, size, content } = root;
+    await this.#list({ mediaType: content.mediaType, digest, size }, this.#tag);
+  }
+
+  /** Named in index.json as oras does it: its artifactType tells it from an image. */
+  async referrer(referrer: StoredManifest, entry: Descriptor): Promise<void> {
+    await this.manifest(referrer);
+    await this.#list(entry, undefined);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #list(entry: Descriptor, tag: string | undefined): Promise<void> {
+    await this.#write(INDEX_FILE, withEntry(await this.#index(), entry, tag));
+  }
+
+  async #index(): Promise<string | undefined> {
+    const file = join(this.#folder, INDEX_FILE);
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    try {
+      parseManifest(Buffer.from(text), '');
+    } catch (error) {
+      throw damaged(file, error instanceof DeployerError ? error.message : 'it is no index');
+    }
+    return text;
+  }
+
+  async #write(path: string, content: string | Uint8Array): Promise<void> {
+    const file = join(this.#folder, path);
+    const fresh = `${file}.${process.pid}.part`;
+    await writing(file, async () => {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(fresh, content);
+      await rename(fresh, file);
+    });
+  }
+
+  async #sizeOf(path: string): Promise<number | undefined> {
+    try {
+      return (await stat(join(this.#folder, path))).size;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new DeployerError('usage', `${folder} can't be used as an image layout: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,138 @@
+import { DeployerError } from '../lib/errors.js';
+import { mapInParallel } from '../lib/in-parallel.js';
+import type { Descriptor, Platform } from '../oci/descriptor.js';
+import { readIndex } from '../oci/image-index.js';
+import type { ImageManifest } from '../oci/manifest.js';
+import { isForeignLayer } from '../oci/media-types.js';
+import { choosePlatform } from '../oci/platform.js';
+import { CONFIG_LIMIT, isImageConfig, readConfigPlatform } from './config-platform.js';
+import { platformNotFound } from './inspect.js';
+import type { ImageSource } from './sources/source.js';
+import type { StoredManifest } from './stored-manifest.js';
+
+/** A manifest, or an index with all that it names, in the order of its `manifests`. */
+export interface ImageTree {
+  readonly stored: StoredManifest;
+  readonly children: readonly ImageTree[];
+}
+
+/** Manifests asked for at the same time. */
+const AT_ONCE = 6;
+/** An index in an index is legal, a chain of them an attack. */
+const DEEPEST = 3;
+/** All manifests of an image together, in bytes: they are held until it is copied. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/** Reads all that an index names. */
+export async function loadTree(source: ImageSource, stored: StoredManifest): Promise<ImageTree> {
+  let bytes = 0;
+  const load = async (node: StoredManifest, depth: number): Promise<ImageTree> => {
+    bytes += node.size;
+    if (bytes > MOST_BYTES) throw tooLarge(source, `its manifests have more than ${MOST_BYTES} bytes`);
+    if (node.content.kind === 'manifest') return { stored: node, children: [] };
+    if (depth > DEEPEST) throw tooLarge(source, `its indexes are nested more than ${DEEPEST} deep`);
+    const children = await mapInParallel(node.content.manifests, AT_ONCE, async (entry) =>
+      load(await readEntry(source, entry), depth + 1),
+    );
+    return { stored: node, children };
+  };
+  return load(stored, 1);
+}
+
+/**
+ * One platform's own manifest: an index that names less than it did would be another image, and registries refuse one
+ * whose children are not there.
+ * @throws DeployerError `platform_not_found`
+ */
+export async function choosePlatformManifest(
+  source: ImageSource,
+  root: StoredManifest,
+  wanted: Platform,
+): Promise<StoredManifest> {
+  const images = await listImages(source, root);
+  const chosen = choosePlatform(wanted, images, ({ platform }) => platform);
+  if (chosen === undefined) throw platformNotFound(source.name, wanted, images);
+  return chosen.stored();
+}
+
+/** The only image there is, for a destination that holds but one. Undefined when there are several. */
+export async function onlyImage(
+  source: ImageSource,
+  root: StoredManifest,
+): Promise<StoredManifest | undefined> {
+  const [only, ...others] = await listImages(source, root);
+  return only !== undefined && others.length === 0 ? only.stored() : undefined;
+}
+
+/** The blobs that a registry asks for, each once: configs and layers, but none that lie elsewhere. */
+export function blobsOf(manifests: readonly StoredManifest[]): Descriptor[] {
+  const blobs = manifests.flatMap(({ content }) =>
+    content.kind === 'manifest' ? [content.config, ...content.layers] : [],
+  );
+  const here = blobs.filter(({ mediaType }) => !isForeignLayer(mediaType));
+  return [...new Map(here.map((blob) => [blob.digest, blob])).values()];
+}
+
+/** All manifests of the tree, each once, children before what names them. */
+export function nodesBelow(tree: ImageTree): ImageTree[] {
+  const nodes = [...tree.children.flatMap(nodesBelow), tree];
+  return [...new Map(nodes.map((node) => [node.stored.digest, node])).values()];
+}
+
+interface ListedImage {
+  readonly platform?: Platform;
+  readonly stored: () => Promise<StoredManifest>;
+}
+
+async function listImages(source: ImageSource, root: StoredManifest, depth = 1): Promise<ListedImage[]> {
+  const { content } = root;
+  if (content.kind === 'manifest') return [await listManifest(source, root, content)];
+  if (depth > DEEPEST) throw tooLarge(source, `its indexes are nested more than ${DEEPEST} deep`);
+  const { images, nested } = readIndex(content);
+  const own = await mapInParallel(images, AT_ONCE, async (entry): Promise<ListedImage> => {
+    const { platform } = entry;
+    if (platform !== undefined) return { platform, stored: () => readEntry(source, entry) };
+    const stored = await readEntry(source, entry);
+    return stored.content.kind === 'manifest'
+      ? listManifest(source, stored, stored.content)
+      : { stored: () => Promise.resolve(stored) };
+  });
+  const inner = await mapInParallel(nested, AT_ONCE, async (entry) =>
+    listImages(source, await readEntry(source, entry), depth + 1),
+  );
+  return [...own, ...inner.flat()];
+}
+
+async function listManifest(
+  source: ImageSource,
+  manifest: StoredManifest,
+  { config }: ImageManifest,
+): Promise<ListedImage> {
+  const stored = (): Promise<StoredManifest> => Promise.resolve(manifest);
+  if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return { stored };
+  const chunks: Buffer[] = [];
+  for await (const chunk of source.blob(config).open(0)) chunks.push(Buffer.from(chunk));
+  const platform = readConfigPlatform(Buffer.concat(chunks));
+  return platform === undefined ? { stored } : { stored, platform };
+}
+
+async function readEntry(source: ImageSource, entry: Descriptor): Promise<StoredManifest> {
+  const stored = await source.manifest(entry);
+  if (stored.size === entry.size && stored.content.mediaType === entry.mediaType.toLowerCase()) return stored;
+  const { size, content } = stored;
+  throw new DeployerError(
+    'manifest_invalid',
+    `${source.name}: an index says what is not so of ${entry.digest}`,
+    {
+      evidence: [
+        `the index: ${entry.mediaType}, ${entry.size} bytes`,
+        `the manifest: ${content.mediaType}, ${size} bytes`,
+      ],
+      suggestions: ['push or build the image again: engines refuse this one'],
+    },
+  );
+}
+
+function tooLarge(source: ImageSource, why: string): DeployerError {
+  return new DeployerError('manifest_invalid', `${source.name} can't be copied: ${why}`);
+}

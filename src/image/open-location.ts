@@ -1,0 +1,82 @@
+import { DeployerError } from '../lib/errors.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import type { RegistryClient } from '../registry/client.js';
+import type { ImageDestination } from './destinations/destination.js';
+import { DockerArchiveDestination } from './destinations/docker-archive-destination.js';
+import { LayoutDestination } from './destinations/layout-destination.js';
+import { RegistryDestination } from './destinations/registry-destination.js';
+import { formatImageLocation, type ImageLocation } from './location.js';
+import type { ImageSearch } from './search.js';
+import { openDockerArchive } from './sources/docker-archive-source.js';
+import { FolderFiles } from './sources/folder-files.js';
+import { LayoutSource } from './sources/layout-source.js';
+import { RegistrySource } from './sources/registry-source.js';
+import type { ImageSource } from './sources/source.js';
+
+export interface OpenSourcePorts {
+  readonly registry: RegistryClient;
+  readonly search: ImageSearch;
+  readonly tempFolder: string;
+  readonly signal: AbortSignal;
+}
+
+/** @throws DeployerError `image_file_not_found`, `image_file_invalid`, `tag_not_found`, `usage` */
+export async function openSource(location: ImageLocation, ports: OpenSourcePorts): Promise<ImageSource> {
+  switch (location.kind) {
+    case 'registry':
+      return new RegistrySource(location.reference, ports);
+    case 'oci': {
+      const files = await FolderFiles.open(location.folder);
+      return LayoutSource.open(`oci:${location.folder}`, files, location.choice);
+    }
+    case 'docker-archive':
+      return openDockerArchive(location.file, location.name, ports);
+  }
+}
+
+/** @throws DeployerError `usage`, `push_failed` */
+export async function openDestination(
+  { source, destination }: { readonly source: ImageLocation; readonly destination: ImageLocation },
+  registry: RegistryClient,
+  signal: AbortSignal,
+): Promise<ImageDestination> {
+  switch (destination.kind) {
+    case 'registry': {
+      const mountFrom = mountableFrom(source, destination.reference);
+      return new RegistryDestination(destination.reference, {
+        ...{ requests: registry.requests, signal },
+        ...(mountFrom === undefined ? {} : { mountFrom }),
+      });
+    }
+    case 'oci': {
+      const { tag, digest } = destination.choice;
+      if (digest !== undefined) {
+        throw new DeployerError(
+          'usage',
+          `${formatImageLocation(destination)}: a layout to write to takes a tag`,
+          {
+            suggestions: [`oci:${destination.folder}:TAG`],
+          },
+        );
+      }
+      return LayoutDestination.open(destination.folder, tag, signal);
+    }
+    case 'docker-archive':
+      return DockerArchiveDestination.open(destination.file, destination.name ?? loadNameOf(source), signal);
+  }
+}
+
+/** A repository of the destination's own registry: its blobs need not be sent. */
+function mountableFrom(source: ImageLocation, { domain, path }: Reference): string | undefined {
+  if (source.kind !== 'registry' || source.reference.domain !== domain || source.reference.path === path)
+    return undefined;
+  return source.reference.path;
+}
+
+/** What `docker load` may call an image that had a name where it came from. */
+function loadNameOf(source: ImageLocation): string | undefined {
+  if (source.kind !== 'registry') return undefined;
+  const { domain, path, tag, digest } = source.reference;
+  if (tag === undefined && digest !== undefined) return undefined;
+  return formatReference({ domain, path, tag: tag ?? 'latest' });
+}

@@ -1,0 +1,12 @@
+/**
+ * Whether an image that is called `name` where it lies is what `wanted` means: the name, its end (`v1`, `app:v1`), or
+ * the name with the registry that it leaves out.
+ */
+export function isMeant(name: string, wanted: string): boolean {
+  return (
+    name === wanted ||
+    name.endsWith(`:${wanted}`) ||
+    name.endsWith(`/${wanted}`) ||
+    wanted.endsWith(`/${name}`)
+  );
+}
