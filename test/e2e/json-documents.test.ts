@@ -111,7 +111,7 @@ describe('--json', function () {
     });
   });
 
-  it('makes an inspected and a diagnosed image one document, and their failures', async () => {
+  it('makes an inspected, a diagnosed and a copied image one document each, and their failures', async () => {
     const inspect = await stage.run(['image', 'inspect', good.reference, '--json']);
     const inspection = documentIn('inspection', succeeds(inspect));
     expect(inspection).to.include({ reference: good.reference, digest: good.digest, kind: 'index' });
@@ -124,6 +124,14 @@ describe('--json', function () {
     const { clients, targets } = documentIn('diagnosis', succeeds(diagnose));
     expect(clients.map(({ name }) => name)).to.include.members(['full', 'docker-only', 'head', 'anonymous']);
     expect(targets.find(({ name }) => name === 'fly')).to.include({ runs: true, adaptation: 'none' });
+
+    const destination = good.reference.replace('/shop:', '/copies/shop:');
+    const copy = documentIn(
+      'copy',
+      succeeds(await stage.run(['image', 'copy', good.reference, destination, '--json'])),
+    );
+    expect(copy).to.deep.include({ source: good.reference, destination, digest: good.digest, bytesSent: 0 });
+    expect(copy.blobsMounted).to.be.above(0);
 
     const missing = `${good.reference}-not`;
     expect(failureIn(await stage.run(['image', 'inspect', missing, '--json'])).exitCode).to.equal(3);
