@@ -32,7 +32,7 @@ function start() {
  * known to these versions; V8 complains of one that it does not know.
  */
 function keepWasmBaseline() {
-  if (/^v2[0-5]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');
+  if (/^v2[0-3]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');
 }
 
 function loader() {

@@ -62,7 +62,7 @@ export function runToEnd(command: Command, onStart?: (pid: number) => void): Pro
   });
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

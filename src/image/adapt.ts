@@ -46,8 +46,9 @@ export function adapt(request: AdaptRequest): Adaptation {
     };
   }
   const wanted = asked === undefined ? capabilities.platforms : [asked];
-  const image = chooseImage(shape.images, wanted);
-  if (image === undefined) return refusePlatform(request, wanted);
+  const images = shape.images.filter(isContainerImage);
+  const image = chooseImage(images, wanted);
+  if (image === undefined) return refusePlatform(images, target, wanted);
   const copy = !takesRegistry(capabilities.registries, domain);
   const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
 
@@ -108,10 +109,18 @@ function takesRegistry(registries: Capabilities['registries'], domain: string): 
   );
 }
 
-function refusePlatform({ shape, target }: AdaptRequest, wanted: readonly Platform[]): Adaptation {
-  const there = shape.images.map(({ platform }) =>
-    platform === undefined ? 'unknown' : formatPlatform(platform),
-  );
+/** moby's rule: not an artifact, which is known by a config of its own kind. */
+function isContainerImage({ platform, manifest }: PlatformImage): boolean {
+  const config = manifest?.config.mediaType;
+  return platform !== undefined || config === MEDIA_TYPE.ociConfig || config === MEDIA_TYPE.dockerConfig;
+}
+
+function refusePlatform(
+  images: readonly PlatformImage[],
+  target: string,
+  wanted: readonly Platform[],
+): Adaptation {
+  const there = images.map(({ platform }) => (platform === undefined ? 'unknown' : formatPlatform(platform)));
   if (there.length === 0) {
     return {
       action: 'refuse',

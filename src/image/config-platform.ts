@@ -18,7 +18,10 @@ export function readConfigPlatform(bytes: Buffer): Platform | undefined {
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw new DeployerError('manifest_invalid', "the image's config is not JSON", { cause: error });
+    throw new DeployerError('manifest_invalid', "the image's config is not JSON", {
+      cause: error,
+      suggestions: ['build and push the image again'],
+    });
   }
   const { os, architecture, variant } = (value ?? {}) as Record<string, unknown>;
   if (typeof os !== 'string' || typeof architecture !== 'string' || os === '' || architecture === '')

@@ -18,7 +18,7 @@ export interface ClientClass {
   readonly identity: 'configured' | 'anonymous';
 }
 
-export const CLIENT_CLASSES: readonly ClientClass[] = [
+const CLIENT_CLASSES: readonly ClientClass[] = [
   {
     name: 'full',
     who: 'deployer, crane, skopeo, containerd: every media type',
@@ -118,7 +118,7 @@ export async function diagnoseImage(
     clients.push(finding);
     if (client.name === 'full') full = answer;
   }
-  const found = full?.status === 200 ? foundOf(full, reference) : undefined;
+  const found = full?.status === 200 && !full.html ? foundOf(full, reference) : undefined;
   const shape = found === undefined ? undefined : await readShape(found, ports.reader, signal);
   return {
     reference: formatReference(reference),

@@ -114,7 +114,7 @@ function descriptors(value: JsonObject, key: string): Descriptor[] {
 }
 
 /** @throws DeployerError `manifest_invalid`, naming the place */
-export function descriptor(value: unknown, where: string): Descriptor {
+function descriptor(value: unknown, where: string): Descriptor {
   if (!isObject(value)) throw invalid(`${where} is not a descriptor`);
   const { mediaType, digest, size, annotations, artifactType, urls } = value;
   if (!isDigest(digest)) throw invalid(`${where}.digest is ${shown(digest)}`);

@@ -52,11 +52,19 @@ describe('the bundle', () => {
     expect(await runProgram(['-v'])).to.deep.equal(quick);
   });
 
-  it('ends with 2 and a suggestion for what is no command', async () => {
-    const { code, stdout, stderr } = await runProgram(['image', 'inspct', 'example:v1']);
-    expect([code, stdout]).to.deep.equal([2, '']);
-    expect(stderr).to.contain('did you mean "image inspect"?').and.to.contain('deployer image inspect');
-  });
+  const mistakes: readonly (readonly [string, string])[] = [
+    ['image inspct example:v1', 'image inspct" is not a command of deployer; did you mean "image inspect"?'],
+    ['deplyo', '"deplyo" is not a command of deployer; did you mean "deploy"?'],
+    ['image frobnicate', '"image frobnicate" is not a command of deployer\n  Try: deployer image --help'],
+    ['frobnicate', '"frobnicate" is not a command of deployer\n  Try: deployer --help'],
+  ];
+  for (const [typed, told] of mistakes) {
+    it(`ends "deployer ${typed}" with 2 and what helps`, async () => {
+      const { code, stdout, stderr } = await runProgram(typed.split(' '));
+      expect([code, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.contain(told);
+    });
+  }
 });
 
 describe("the bundle's code cache", () => {

@@ -78,6 +78,8 @@ describe('the releases of an app', function () {
       ['release_not_found', await stage.run(['release', 'rollback', 'v9', '--json'])],
     ];
     for (const [code, run] of failures) expect(failureIn(run)).to.include({ code, exitCode: 3 });
+    const there = 'there: v3 (rolled-back), v2 (running), v1 (past)';
+    expect(failureIn(failures[2]?.[1] as Finished).evidence).to.deep.equal([there]);
   });
 
   it('are put back: planned first, then done, digest and environment as they were', async () => {

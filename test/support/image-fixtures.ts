@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Platform } from '../../src/oci/descriptor.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
@@ -53,6 +53,40 @@ export function ociImage(options: ImageOptions = {}): Promise<FixtureManifest> {
 /** One Docker v2 schema 2 manifest, as a classic `docker push` makes it. */
 export function dockerImage(options: ImageOptions = {}): Promise<FixtureManifest> {
   return image('docker', options);
+}
+
+/** Layers of these sizes that hold random bytes: nothing to unpack, but as much to carry as wanted. */
+export function randomImage(
+  layerSizes: readonly number[],
+  platform: Platform = LINUX_AMD64,
+): FixtureManifest {
+  const layers = layerSizes.map((size) => blob(MEDIA_TYPE.ociLayerGzip, randomBytes(size)));
+  const diffIds = layers.map(({ digest }) => digest);
+  const config = blob(
+    MEDIA_TYPE.ociConfig,
+    json({ ...platform, config: {}, rootfs: { type: 'layers', diff_ids: diffIds } }),
+  );
+  return manifest(
+    MEDIA_TYPE.ociManifest,
+    { config: descriptorOf(config), layers: layers.map(descriptorOf) },
+    { blobs: [config, ...layers], platform },
+  );
+}
+
+/** The layers of both, one image on top of the other, as a build on a base makes it. */
+export function onTop(base: FixtureManifest, top: FixtureManifest): FixtureManifest {
+  const layers = [...base.blobs.slice(1), ...top.blobs.slice(1)];
+  const diffIds = layers.map(({ digest }) => digest);
+  const { platform = LINUX_AMD64 } = base;
+  const config = blob(
+    MEDIA_TYPE.ociConfig,
+    json({ ...platform, rootfs: { type: 'layers', diff_ids: diffIds } }),
+  );
+  return manifest(
+    MEDIA_TYPE.ociManifest,
+    { config: descriptorOf(config), layers: layers.map(descriptorOf) },
+    { blobs: [config, ...layers], platform },
+  );
 }
 
 /** What buildx makes since 0.10 when nothing is said: an OCI index of the image and its provenance. */
@@ -230,7 +264,8 @@ function blob(mediaType: string, bytes: Buffer, annotations?: Readonly<Record<st
   };
 }
 
-function descriptorOf(part: FixtureBlob | FixtureManifest): object {
+/** What an index or a manifest says of this part. */
+export function descriptorOf(part: FixtureBlob | FixtureManifest): object {
   const { mediaType, digest, size, annotations } = part;
   const { platform, artifactType }: Partial<FixtureManifest> = 'children' in part ? part : {};
   return {

@@ -128,14 +128,6 @@ const status = v.object({
 const releaseList = v.object({ ...ofApp, releases: v.array(record) });
 const releaseShow = v.object({ ...ofApp, release: record, machines: v.array(unit) });
 
-const emulator = v.object({
-  registry: v.pipe(v.string(), v.regex(/^localhost:\d+$/)),
-  apiUrl: v.pipe(v.string(), v.regex(/^http:\/\/127\.0\.0\.1:\d+$/)),
-  token: v.pipe(v.string(), v.minLength(16)),
-  runtime: v.picklist(['docker', 'none']),
-  pid: count,
-});
-
 const DOCUMENTS = {
   failure,
   deploy,
@@ -146,7 +138,6 @@ const DOCUMENTS = {
   status,
   releaseList,
   releaseShow,
-  emulator,
 } as const;
 
 type DocumentOf<Kind extends keyof typeof DOCUMENTS> = v.InferOutput<(typeof DOCUMENTS)[Kind]>;

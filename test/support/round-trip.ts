@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { ACCEPT_ALL } from '../../src/oci/media-types.js';
 import type { FixtureManifest } from './image-fixtures.js';
 import type { PeerPlace } from './peer-programs.js';
 import { ask } from './registry-requests.js';
@@ -38,15 +39,25 @@ export async function expectSame(
   tag: string,
   image: FixtureManifest,
 ): Promise<void> {
-  const tagged = await ask(registry, 'HEAD', `/v2/${repository}/manifests/${tag}`);
+  const tagged = await ask(registry, 'HEAD', `/v2/${repository}/manifests/${tag}`, EVERY_TYPE);
   expect(tagged.headers.get('docker-content-digest'), `${repository}:${tag}`).to.equal(image.digest);
-  for (const part of [image, ...image.children]) {
-    const manifest = await ask(registry, 'GET', `/v2/${repository}/manifests/${part.digest}`);
-    expect(manifest.bytes.equals(part.bytes), `manifest ${part.digest}`).to.equal(true);
-    expect(manifest.headers.get('content-type')).to.equal(part.mediaType);
-    for (const blob of part.blobs) {
-      const got = await ask(registry, 'GET', `/v2/${repository}/blobs/${blob.digest}`);
-      expect(got.bytes.equals(blob.bytes), `blob ${blob.digest}`).to.equal(true);
-    }
+  await expectParts(registry, repository, image);
+}
+
+// docker-registry hides an OCI index from who does not name its type.
+const EVERY_TYPE = { headers: { accept: ACCEPT_ALL.join(', ') } };
+
+async function expectParts(
+  registry: { readonly url: string },
+  repository: string,
+  part: FixtureManifest,
+): Promise<void> {
+  const manifest = await ask(registry, 'GET', `/v2/${repository}/manifests/${part.digest}`, EVERY_TYPE);
+  expect(manifest.bytes.equals(part.bytes), `manifest ${part.digest}`).to.equal(true);
+  expect(manifest.headers.get('content-type')).to.equal(part.mediaType);
+  for (const blob of part.blobs) {
+    const got = await ask(registry, 'GET', `/v2/${repository}/blobs/${blob.digest}`);
+    expect(got.bytes.equals(blob.bytes), `blob ${blob.digest}`).to.equal(true);
   }
+  for (const child of part.children) await expectParts(registry, repository, child);
 }

@@ -35,7 +35,10 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
   const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
     const { version } = readReleaseMetadata(trace.config);
-    if (version !== undefined) byVersion.set(version, [trace, ...(byVersion.get(version) ?? [])]);
+    if (version === undefined) continue;
+    const seen = byVersion.get(version);
+    if (seen === undefined) byVersion.set(version, [trace]);
+    else seen.push(trace);
   }
   const releases = [...byVersion].map(([version, ofVersion]) =>
     pastRelease(version, ofVersion, histories.length, undone.has(version)),
