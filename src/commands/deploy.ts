@@ -20,7 +20,6 @@ import { connectRegistry } from '../registry/connect.js';
 import { connectTarget } from '../targets/connect.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { chooseView } from '../ui/choose-view.js';
-import { planLines } from '../ui/plan-lines.js';
 
 type Flags = Awaited<ReturnType<Deploy['parseFlags']>>;
 
@@ -42,14 +41,7 @@ export default class Deploy extends BaseCommand {
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const flags = await this.parseFlags();
     const deployed = await this.deploy(flags);
-    if ('plan' in deployed) {
-      for (const line of planLines(deployed.plan)) {
-        // `--events -` has stdout for itself.
-        if (flags.events === '-') this.note(line);
-        else this.out(line);
-      }
-      return deployed;
-    }
+    if ('plan' in deployed) return deployed;
     if (deployed.error !== undefined) throw withDetails(deployed.error, deployed.result);
     return deployed.result;
   }

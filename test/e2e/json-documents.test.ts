@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { LINUX_ARM64 } from '../support/image-fixtures.js';
 import { documentIn, failureIn } from '../support/json-documents.js';
@@ -111,7 +110,7 @@ describe('--json', function () {
     });
   });
 
-  it('makes an inspected and a diagnosed image one document, and their failures', async () => {
+  it('makes an inspected, a diagnosed and a copied image one document each, and their failures', async () => {
     const inspect = await stage.run(['image', 'inspect', good.reference, '--json']);
     const inspection = documentIn('inspection', succeeds(inspect));
     expect(inspection).to.include({ reference: good.reference, digest: good.digest, kind: 'index' });
@@ -125,54 +124,17 @@ describe('--json', function () {
     expect(clients.map(({ name }) => name)).to.include.members(['full', 'docker-only', 'head', 'anonymous']);
     expect(targets.find(({ name }) => name === 'fly')).to.include({ runs: true, adaptation: 'none' });
 
+    const destination = good.reference.replace('/shop:', '/copies/shop:');
+    const copy = documentIn(
+      'copy',
+      succeeds(await stage.run(['image', 'copy', good.reference, destination, '--json'])),
+    );
+    expect(copy).to.deep.include({ source: good.reference, destination, digest: good.digest, bytesSent: 0 });
+    expect(copy.blobsMounted).to.be.above(0);
+
     const missing = `${good.reference}-not`;
     expect(failureIn(await stage.run(['image', 'inspect', missing, '--json'])).exitCode).to.equal(3);
     expect(failureIn(await stage.run(['image', 'inspect', '--json'])).exitCode).to.equal(2);
     expect(failureIn(await stage.run(['image', 'nonsense', '--json'])).exitCode).to.equal(2);
-  });
-
-  it('tells on one line when the emulator is ready; it then runs until it is told to stop', async () => {
-    const start = [
-      'emulator',
-      'start',
-      '--json',
-      '--api-port',
-      '0',
-      '--data-dir',
-      `${stage.folder}/platform`,
-    ];
-    const program = stage.start([...start, '--runtime', 'none', '--registry-port', '0']);
-    const line = await eventually(() => {
-      expect(program.stdout()).to.match(/\n$/);
-      return program.stdout();
-    });
-    expect(line.trimEnd()).not.to.contain('\n');
-    const { apiUrl, token, pid, registry } = documentIn('emulator', line);
-    expect(pid).to.equal(program.pid);
-    const apps = await fetch(`${apiUrl}/v1/apps?org_slug=personal`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    expect(await apps.json()).to.deep.include({ total_apps: 0 });
-
-    const port = registry.replace('localhost:', '');
-    const taken = await stage.run([
-      'emulator',
-      'start',
-      '--json',
-      '--api-port',
-      '0',
-      '--registry-port',
-      port,
-    ]);
-    expect(failureIn(taken)).to.deep.include({
-      code: 'usage',
-      message: `--registry-port ${port}: port ${port} is in use`,
-    });
-
-    program.kill('SIGTERM');
-    const { code, stdout } = await program.finished;
-    expect([code, stdout]).to.deep.equal([0, line]);
-    const answer = await fetch(apiUrl).catch((error: unknown) => error);
-    expect(answer).to.have.nested.property('cause.code', 'ECONNREFUSED');
   });
 });

@@ -1,87 +1,125 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import type { ReleaseDocument, ReleaseListDocument, StatusDocument } from '../../src/deploy/app-documents.js';
-import type { DeployResult } from '../../src/deploy/result.js';
-import { setStage, type PushedImage, type Stage } from '../support/stage.js';
-
-const APP = ['-a', 'shop'];
+import { documentIn, failureIn } from '../support/json-documents.js';
+import type { Finished } from '../support/program.js';
+import { flyToml, setStage, type PushedImage, type Stage } from '../support/stage.js';
 
 describe('the releases of an app', function () {
   this.timeout(60_000);
   let stage: Stage;
-  let images: readonly [PushedImage, PushedImage];
+  let one: PushedImage;
+  let two: PushedImage;
+  let bad: PushedImage;
 
+  const succeeds = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await stage.run(args);
+    expect(code, stdout + stderr).to.equal(0);
+    return stdout;
+  };
+
+  // v1 and v2 on two machines, and a v3 that failed.
   before(async () => {
     stage = await setStage();
-    images = await Promise.all([stage.push('one'), stage.push('two')]);
-    const [one, two] = images;
-    await say(['deploy', '-i', one.reference, '-e', 'MODE=classic']);
-    await say(['deploy', '-i', two.reference, '-e', 'MODE=modern']);
+    [one, two, bad] = await Promise.all([stage.push('one'), stage.push('two'), stage.push('bad')]);
+    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
+    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+    await writeFile(join(stage.folder, 'fly.toml'), flyToml('shop', 2));
+    await succeeds('deploy', '-i', one.reference, '-e', 'LEVEL=first');
+    await succeeds('deploy', '-i', two.reference, '-e', 'LEVEL=second');
+    expect((await stage.run(['deploy', '-i', bad.reference])).code).to.equal(8);
   });
   after(() => stage[Symbol.asyncDispose]());
 
-  async function say(args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await stage.run(args);
-    expect(code, stderr).to.equal(0);
-    return stdout;
-  }
-  async function ask<Document>(args: readonly string[]): Promise<Document> {
-    return JSON.parse(await say([...args, '--json'])) as Document;
-  }
-
-  it('are listed newest first, for a person and for a program', async () => {
-    const { app, target, releases } = await ask<ReleaseListDocument>(['release', 'list', ...APP]);
-    expect([app, target]).to.deep.equal(['shop', 'fly']);
-    expect(releases.map(({ version, status, digest }) => [version, status, digest])).to.deep.equal([
-      [2, 'running', images[1].digest],
-      [1, 'past', images[0].digest],
+  it('are told to a person: what runs, machine by machine, and what ran before', async () => {
+    const [status, list, shown] = await Promise.all([
+      succeeds('status'),
+      succeeds('release', 'list'),
+      succeeds('release', 'show', 'v3'),
     ]);
-    const [newest, older] = (await say(['release', 'list', ...APP])).split('\n');
-    expect(newest).to.match(/^v2 {2}running {2}1 machine {2}20\d\d-\S+Z {2}localhost:\d+\/shop@sha256:/);
-    expect(older).to.match(/^v1 {2}past {16}20\d\d-/);
+    const ids = (await stage.machines('shop')).map(({ id }) => id).sort();
+    expect(status.split('\n')).to.deep.equal([
+      'shop on fly: v2',
+      `  image    ${two.byDigest}`,
+      ...ids.map((id) => `  ${id}  started  passing  v2  ams`),
+      '',
+    ]);
+    expect(list.replace(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, 'TIME').split('\n')).to.deep.equal([
+      `v3  rolled-back              TIME  ${bad.byDigest}`,
+      `v2  running      2 machines  TIME  ${two.byDigest}`,
+      `v1  past                     TIME  ${one.byDigest}`,
+      '',
+    ]);
+    expect(shown)
+      .to.match(/^v3 {2}rolled-back\n/)
+      .and.to.contain(bad.byDigest);
   });
 
-  it('are shown one by one, the one that runs unless told', async () => {
-    const shown = await ask<ReleaseDocument>(['release', 'show', ...APP]);
-    expect(shown.release).to.include({ version: 2, status: 'running', image: images[1].byDigest });
-    expect(shown.machines).to.have.lengthOf(1);
-    const past = await say(['release', 'show', 'v1', ...APP]);
-    expect(past).to.match(/^v1 {2}past\n {2}id {7}\S+\n {2}image {4}\S+sha256:\S+\n {2}since {4}20/);
-    expect(past).to.include('runs on no machine');
+  it('are told to programs', async () => {
+    const status = documentIn('status', await succeeds('status', '--json'));
+    expect(status.release).to.include({ version: 2, digest: two.digest, status: 'running', units: 2 });
+    expect(status.machines.map(({ health }) => health)).to.deep.equal(['passing', 'passing']);
+
+    const { releases } = documentIn('releaseList', await succeeds('release', 'list', '--json'));
+    expect(releases.map((release) => [release.version, release.status, release.digest])).to.deep.equal([
+      [3, 'rolled-back', bad.digest],
+      [2, 'running', two.digest],
+      [1, 'past', one.digest],
+    ]);
+    const running = releases[1];
+    for (const name of ['v2', '2', running?.id ?? '']) {
+      const shown = documentIn('releaseShow', await succeeds('release', 'show', name, '--json'));
+      expect(shown.release, name).to.deep.equal(running);
+      expect(shown.machines, name).to.have.lengthOf(2);
+    }
+    const failures: readonly (readonly [string, Finished])[] = [
+      ['app_not_found', await stage.run(['status', '--json', '-a', 'nobody'])],
+      ['release_not_found', await stage.run(['release', 'show', 'v9', '--json'])],
+      ['release_not_found', await stage.run(['release', 'rollback', 'v9', '--json'])],
+    ];
+    for (const [code, run] of failures) expect(failureIn(run)).to.include({ code, exitCode: 3 });
+    const there = 'there: v3 (rolled-back), v2 (running), v1 (past)';
+    expect(failureIn(failures[2]?.[1] as Finished).evidence).to.deep.equal([there]);
   });
 
-  it('are told by the status, with each machine', async () => {
-    const status = await ask<StatusDocument>(['status', ...APP]);
-    expect(status.release).to.include({ version: 2, units: 1 });
-    expect(status.machines[0]).to.include({ state: 'started', health: 'passing', releaseVersion: 2 });
-    const text = await say(['status', ...APP]);
-    expect(text).to.match(
-      /^shop on fly: v2\n {2}image {4}\S+\n {2}\w{14} {2}started {2}passing {2}v2 {2}ams\n$/,
+  it('are put back: planned first, then done, digest and environment as they were', async () => {
+    const run = await stage.run(['release', 'rollback', 'v1', '--dry-run', '--events', '-']);
+    const events = run.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(events.at(-1)?.type).to.equal('done');
+    expect(run.stderr).to.match(/^ {2}POST http:\S+ {2}update machine \w+ to v4$/m);
+    const planned = documentIn('plan', await succeeds('release', 'rollback', 'v1', '--dry-run', '--json'));
+    expect(planned.plan.writes.map(({ summary }) => summary)).to.have.lengthOf(4);
+    expect(await running()).to.deep.equal(Array(2).fill([two.byDigest, 'second', '2']));
+
+    expect(await succeeds('release', 'rollback', 'v1')).to.equal(
+      'v4 is live   (previous: v2; deployer release rollback v2)\n',
     );
+    expect(await running()).to.deep.equal(Array(2).fill([one.byDigest, 'first', '4']));
+
+    const back = documentIn('deploy', await succeeds('release', 'rollback', '--json'));
+    expect(back).to.deep.include({ status: 'succeeded' });
+    expect(back.release).to.include({ version: 5, previous: 4 });
+    expect(back.image.deployed, 'that of the one before the present').to.equal(two.byDigest);
+    expect(await running()).to.deep.equal(Array(2).fill([two.byDigest, 'second', '5']));
   });
 
-  it('show by --dry-run what a rollback would write, and write nothing', async () => {
-    const before = await stage.machines('shop');
-    const text = await say(['release', 'rollback', ...APP, '--dry-run']);
-    expect(text).to.include('Release v3: v1 again (rolling, 1 machine)').and.to.include('/lease');
-    expect((await stage.machines('shop'))[0]?.instance_id).to.equal(before[0]?.instance_id);
+  it('are not put back blindly: one that fails again is undone', async () => {
+    const before = await running();
+    const { code, stderr } = await stage.run(['release', 'rollback', 'v3']);
+    expect(code).to.equal(8);
+    expect(stderr).to.match(/✖ v\d failed: machine \w+ was killed: out of memory .*; v\d is back/);
+    expect(await running()).to.deep.equal(before);
   });
 
-  it('are put back by a rollback, with the environment that they had, as a release of its own', async () => {
-    const result = await ask<DeployResult>(['release', 'rollback', ...APP]);
-    expect(result).to.deep.include({ status: 'succeeded', app: 'shop' });
-    expect(result.release).to.include({ version: 3, previous: 2 });
-    const [machine] = await stage.machines('shop');
-    expect(machine?.config).to.deep.include({ image: images[0].byDigest, env: { MODE: 'classic' } });
-  });
-
-  it('are not guessed: exit 3 for one that is not there, naming those that are; exit 3 for an app that is not', async () => {
-    const { code, stdout } = await stage.run(['release', 'rollback', 'v42', ...APP, '--json']);
-    expect(code).to.equal(3);
-    const { error } = JSON.parse(stdout) as { error: { code: string; evidence: string[] } };
-    expect(error.code).to.equal('release_not_found');
-    expect(error.evidence.join()).to.include('v1 (past)');
-    const absent = await stage.run(['status', '-a', 'nowhere']);
-    expect([absent.code, absent.stdout]).to.deep.equal([3, '']);
-    expect(absent.stderr).to.include('there is no app nowhere');
-  });
+  /** Image, environment and release of each machine. */
+  async function running(): Promise<readonly unknown[]> {
+    return (await stage.machines('shop')).map(({ config }) => [
+      config['image'],
+      (config['env'] as Record<string, string>)['LEVEL'],
+      config.metadata?.['fly_release_version'],
+    ]);
+  }
 });

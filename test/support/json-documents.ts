@@ -24,13 +24,19 @@ const failure = v.object({
 const image = v.object({ requested: v.string(), deployed: v.string(), digest });
 const release = v.object({ id: v.string(), version: count, previous: v.optional(count) });
 
+const unit = v.object({
+  id: v.string(),
+  state: v.string(),
+  health: v.picklist(['passing', 'warning', 'critical', 'unknown', 'none']),
+});
+
 const deploy = v.object({
   status: v.picklist(['succeeded', 'rolled-back', 'failed', 'unchanged']),
   app: v.string(),
   target: v.literal('fly'),
   image,
   release,
-  machines: v.array(v.object({ id: v.string(), state: v.string(), health: v.string() })),
+  machines: v.array(unit),
   url: v.optional(v.string()),
   durations: v.object({
     search: milliseconds,
@@ -93,15 +99,46 @@ const diagnosis = v.object({
   suggestions: strings,
 });
 
-const emulator = v.object({
-  registry: v.pipe(v.string(), v.regex(/^localhost:\d+$/)),
-  apiUrl: v.pipe(v.string(), v.regex(/^http:\/\/127\.0\.0\.1:\d+$/)),
-  token: v.pipe(v.string(), v.minLength(16)),
-  runtime: v.picklist(['docker', 'none']),
-  pid: count,
+const copy = v.object({
+  source: v.string(),
+  destination: v.string(),
+  digest,
+  bytesSent: count,
+  blobsMounted: count,
+  blobsSkipped: count,
 });
 
-export const DOCUMENTS = { failure, deploy, plan, inspection, diagnosis, emulator } as const;
+const record = v.object({
+  id: v.string(),
+  version: count,
+  image: v.string(),
+  digest,
+  status: v.picklist(['running', 'partial', 'past', 'rolled-back']),
+  createdAt: v.pipe(v.string(), v.isoTimestamp()),
+  units: count,
+});
+
+const ofApp = { app: v.string(), target: v.literal('fly') };
+const status = v.object({
+  ...ofApp,
+  release: record,
+  machines: v.array(unit),
+  url: v.optional(v.string()),
+});
+const releaseList = v.object({ ...ofApp, releases: v.array(record) });
+const releaseShow = v.object({ ...ofApp, release: record, machines: v.array(unit) });
+
+const DOCUMENTS = {
+  failure,
+  deploy,
+  plan,
+  inspection,
+  diagnosis,
+  copy,
+  status,
+  releaseList,
+  releaseShow,
+} as const;
 
 type DocumentOf<Kind extends keyof typeof DOCUMENTS> = v.InferOutput<(typeof DOCUMENTS)[Kind]>;
 

@@ -12,7 +12,6 @@ import { systemClock as clock } from '../../lib/clock.js';
 import { parseDuration } from '../../lib/duration.js';
 import { connectApi } from '../../targets/connect.js';
 import { chooseView } from '../../ui/choose-view.js';
-import { planLines } from '../../ui/plan-lines.js';
 
 export default class ReleaseRollback extends BaseCommand {
   static override summary = 'Put a past release back: its image by digest, its environment and services.';
@@ -51,10 +50,7 @@ export default class ReleaseRollback extends BaseCommand {
     this.view = view;
     const ports = { target, clock, sink: view.show, signal: this.signal };
     const done = await rollback(request, ports).finally(() => view.close());
-    if ('plan' in done) {
-      for (const line of planLines(done.plan)) this.out(line);
-      return done;
-    }
+    if ('plan' in done) return done;
     if (done.error !== undefined) throw withDetails(done.error, done.result);
     return done.result;
   }
