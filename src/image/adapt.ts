@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
 import type { Capabilities } from './capabilities.js';
+import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
 /**
@@ -111,8 +112,7 @@ function takesRegistry(registries: Capabilities['registries'], domain: string): 
 
 /** moby's rule: not an artifact, which is known by a config of its own kind. */
 function isContainerImage({ platform, manifest }: PlatformImage): boolean {
-  const config = manifest?.config.mediaType;
-  return platform !== undefined || config === MEDIA_TYPE.ociConfig || config === MEDIA_TYPE.dockerConfig;
+  return platform !== undefined || (manifest !== undefined && isImageConfig(manifest.config.mediaType));
 }
 
 function refusePlatform(

@@ -103,7 +103,7 @@ export async function importBusybox(docker: Docker, name = 'busybox:test'): Prom
 }
 
 /** Reads an engine's progress stream to its end. A failure inside of it is thrown. */
-async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> {
+export async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(stream, (error: Error | null, output: readonly { error?: string }[]) => {
       const failure = error ?? output.find((line) => line.error !== undefined)?.error;

@@ -182,7 +182,8 @@ async function giveBack(
   }
   response.writeHead(record.status, answer.headers);
   if (fault?.kind !== 'cut-answer') {
-    answer.pipe(response);
+    // Broken on the far side, broken on this one.
+    answer.on('error', () => request.socket.destroy()).pipe(response);
     return;
   }
   let left = fault.afterBytes;

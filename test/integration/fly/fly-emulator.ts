@@ -4,6 +4,7 @@ import { Faults, type Fault } from '../../../src/emulator/machines/faults.js';
 import { Platform } from '../../../src/emulator/machines/platform.js';
 import { StateFile } from '../../../src/emulator/machines/state-file.js';
 import { noRuntime } from '../../../src/emulator/runtime/none.js';
+import type { HttpClient, HttpRequest } from '../../../src/http/client.js';
 import { Dispatchers } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip } from '../../../src/http/undici-client.js';
 import type { Clock } from '../../../src/lib/clock.js';
@@ -78,9 +79,11 @@ export class FlyEmulator {
   readonly target: FlyTarget;
   readonly url: string;
   readonly clock: Clock;
-  readonly http: UndiciClient;
+  readonly http: HttpClient;
   /** Told of every request of the target. */
   trace: (roundTrip: RoundTrip) => void = () => undefined;
+  /** Told of every request before it is sent. */
+  asked: (request: HttpRequest) => void = () => undefined;
   readonly #platform: Platform;
   readonly #server: MachinesServer;
   readonly #folder: TempFolder;
@@ -98,11 +101,18 @@ export class FlyEmulator {
     this.#folder = folder;
     this.url = url;
     this.clock = clock;
-    this.http = new UndiciClient({
+    const client = new UndiciClient({
       dispatchers: new Dispatchers({ env: {} }),
       userAgent: 'deployer/test',
       trace: (roundTrip) => this.trace(roundTrip),
     });
+    this.http = {
+      send: (request) => {
+        this.asked(request);
+        return client.send(request);
+      },
+      close: () => client.close(),
+    };
     this.target = this.targetWith(`Bearer ${TOKEN}`);
   }
 

@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { makeCopier, type Copier } from '../../support/copying.js';
+import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
+import { failureOf } from '../../support/failure.js';
+import { startFaultyProxy, type FaultyProxy } from '../../support/faulty-proxy.js';
+import { randomImage, type FixtureManifest } from '../../support/image-fixtures.js';
+import { writeLayout } from '../../support/layout-fixture.js';
+import { requires } from '../../support/requirements.js';
+import { startTokenServer, type TokenServer } from '../../support/token-server.js';
+
+const PASSWORD = 'planted-password-5f3a';
+
+describe('Pushing to a registry with a token server', () => {
+  requires('docker-registry', 'openssl');
+  let tokens: TokenServer;
+  let registry: DockerRegistry;
+  let proxy: FaultyProxy;
+  let image: FixtureManifest;
+  const copiers: Copier[] = [];
+  before(async () => {
+    tokens = await startTokenServer({ accounts: { deployer: PASSWORD }, anonymous: ['pull'] });
+    registry = await startDockerRegistry({ auth: { kind: 'token', server: tokens } });
+    proxy = await startFaultyProxy(registry);
+    image = randomImage([2_000_000, 1_000_000]);
+  });
+  afterEach(async () => {
+    await Promise.all(copiers.splice(0).map((copier) => copier[Symbol.asyncDispose]()));
+    proxy.script(() => undefined);
+  });
+  after(async () => {
+    await proxy.stop();
+    await registry.stop();
+    await tokens.stop();
+  });
+
+  async function copierAs(password: string | undefined): Promise<Copier> {
+    const auth = Buffer.from(`deployer:${password ?? ''}`).toString('base64');
+    const copier = await makeCopier(
+      password === undefined
+        ? {}
+        : { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [proxy.host]: { auth } } }) },
+    );
+    copiers.push(copier);
+    await writeLayout(join(copier.folder, 'in'), { v1: image });
+    return copier;
+  }
+  const push = (copier: Copier, repository: string) =>
+    copier.copy(`oci:${join(copier.folder, 'in')}`, `${proxy.host}/${repository}:v1`);
+
+  it('asks for one token that allows pull and push, and uses it for all', async () => {
+    const copier = await copierAs(PASSWORD);
+    const [from, before] = [tokens.requests.length, proxy.exchanges.length];
+    await push(copier, 'team/one');
+    expect(tokens.requests.slice(from).map(({ scopes }) => scopes)).to.deep.equal([
+      ['repository:team/one:pull,push'],
+    ]);
+    const refused = proxy.exchanges.slice(before).filter(({ status }) => status === 401);
+    expect(refused, 'the challenge, once').to.have.length(1);
+  });
+
+  it('asks to pull from the repository to mount from with the same token', async () => {
+    const copier = await copierAs(PASSWORD);
+    await push(copier, 'team/from');
+    const from = tokens.requests.length;
+    const result = await copier.copy(`${proxy.host}/team/from:v1`, `${proxy.host}/team/to:v1`);
+    expect(result).to.include({ blobsMounted: 3, bytesSent: 0 });
+    expect(tokens.requests.slice(from).map(({ scopes }) => scopes)).to.deep.equal([
+      ['repository:team/to:pull,push', 'repository:team/from:pull'],
+      ['repository:team/from:pull'],
+    ]);
+  });
+
+  it('renews a token that expires in the middle, once for all, and sends the body again', async () => {
+    const copier = await copierAs(PASSWORD);
+    const expired = `Bearer ${tokens.sign(['repository:team/expired:pull,push'], -60)}`;
+    const from = tokens.requests.length;
+    const refusedUploads: string[] = [];
+    proxy.script(({ method, headers }) => {
+      // From the first blob's bytes on, the registry sees a token whose time is over; the next one is good.
+      if (method !== 'PUT' || tokens.requests.length > from + 1) return undefined;
+      refusedUploads.push(String(headers.authorization));
+      headers.authorization = expired;
+      return undefined;
+    });
+    await push(copier, 'team/expired');
+    expect(refusedUploads.length).to.be.greaterThan(0);
+    expect(tokens.requests.length - from, 'the first token and one more').to.equal(2);
+    const answers = proxy.exchanges.filter(
+      ({ url, method }) => method === 'PUT' && url.includes('/team/expired/'),
+    );
+    expect(answers.filter(({ status }) => status === 401)).to.have.length(refusedUploads.length);
+    expect(answers.filter(({ status }) => status === 201)).to.have.length(4);
+  });
+
+  it('says that a push needs credentials, when it has none', async () => {
+    const failure = await failureOf(async () => push(await copierAs(undefined), 'team/anonymous'));
+    expect(failure).to.include({ code: 'registry_unauthorized', exit: 4 });
+    expect(failure.suggestions[0]).to.equal(`log in: docker login ${proxy.host}`);
+  });
+
+  it('never shows what it knows: not in errors, warnings or the trace, not after a failure either', async () => {
+    const copier = await copierAs(PASSWORD);
+    proxy.script(({ method, url }) =>
+      method === 'PUT' && url.includes('/manifests/') ? { kind: 'answer', status: 500 } : undefined,
+    );
+    const failure = await failureOf(() => push(copier, 'team/secret'));
+    const said = JSON.stringify([failure.toDocument(), String(failure.stack), copier.warnings, copier.trips]);
+    expect(said).to.not.contain(PASSWORD);
+    expect(said).to.not.contain(Buffer.from(`deployer:${PASSWORD}`).toString('base64'));
+    expect(said).to.not.match(/Bearer [\w.-]{20,}/);
+    expect(copier.warnings.join()).to.contain('answered 500');
+  });
+});
