@@ -1,9 +1,9 @@
 import type { DeployConfig } from '../config/deploy-config.js';
+import { parseRegistryImage } from '../image/location.js';
 import type { ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
 import type { Platform } from '../oci/descriptor.js';
-import { parseReference } from '../oci/reference.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import { carryOut, toItsEnd, type Deployed } from './carry-out.js';
 import type { EventSink } from './events.js';
@@ -45,7 +45,7 @@ export async function deploy<State, R extends ReleasePlan>(
   ports: DeployPorts<State, R>,
 ): Promise<Deployed> {
   const steps = new Steps(ports.clock, ports.sink);
-  const reference = parseReference(request.image);
+  const reference = parseRegistryImage(request.image);
   const searching = new Searching(request, reference, { ...ports, capabilities: ports.target.capabilities });
   return toItsEnd(steps, async () => {
     const state = await verify(request, ports, steps);

@@ -29,6 +29,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'Shop//v1'],
     says: /^✖ "Shop\/\/v1" is no image reference: /,
   },
+  'an image on disk': {
+    args: ['deploy', '-a', 'shop', '-i', 'oci:build/image'],
+    says: /^✖ "oci:build\/image" lies in no registry, .*\n {2}Try: .*deployer image copy oci:build\/image /,
+  },
+  'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
     says: /^✖ --app is "Shop"; expected an app name/,

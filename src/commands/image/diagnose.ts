@@ -4,8 +4,8 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { registryFlags } from '../../cli/registry-flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
 import { diagnoseImage, type Diagnosis } from '../../image/diagnose.js';
+import { parseRegistryImage } from '../../image/location.js';
 import { ShapeReader } from '../../image/shape.js';
-import { parseReference } from '../../oci/reference.js';
 import { connectRegistry } from '../../registry/connect.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { knownPlatforms } from '../../targets/known-platforms.js';
@@ -27,7 +27,7 @@ export default class ImageDiagnose extends BaseCommand {
 
   async run(): Promise<Diagnosis> {
     const { args, flags } = await this.parse(ImageDiagnose);
-    const reference = parseReference(args.reference);
+    const reference = parseRegistryImage(args.reference);
     const { registry, anonymous, credentials } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
       fallback: flyRegistryCredentials(this.io.env),
