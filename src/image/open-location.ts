@@ -1,5 +1,5 @@
 import { DeployerError } from '../lib/errors.js';
-import { formatReference, type Reference } from '../oci/reference.js';
+import { parseReference, type Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
 import type { ImageDestination } from './destinations/destination.js';
 import { DockerArchiveDestination } from './destinations/docker-archive-destination.js';
@@ -62,7 +62,7 @@ export async function openDestination(
       return LayoutDestination.open(destination.folder, tag, signal);
     }
     case 'docker-archive':
-      return DockerArchiveDestination.open(destination.file, destination.name ?? loadNameOf(source), signal);
+      return DockerArchiveDestination.open(destination.file, loadNameOf(source, destination.name), signal);
   }
 }
 
@@ -73,10 +73,16 @@ function mountableFrom(source: ImageLocation, { domain, path }: Reference): stri
   return source.reference.path;
 }
 
-/** What `docker load` may call an image that had a name where it came from. */
-function loadNameOf(source: ImageLocation): string | undefined {
+/** What `docker load` calls the image: what was asked for, else what it was called where it came from. */
+function loadNameOf(source: ImageLocation, name: string | undefined): Reference | undefined {
+  const reference = name === undefined ? nameOf(source) : parseReference(name);
+  if (reference === undefined) return undefined;
+  const { domain, path, tag = 'latest' } = reference;
+  return { domain, path, tag };
+}
+
+function nameOf(source: ImageLocation): Reference | undefined {
   if (source.kind !== 'registry') return undefined;
-  const { domain, path, tag, digest } = source.reference;
-  if (tag === undefined && digest !== undefined) return undefined;
-  return formatReference({ domain, path, tag: tag ?? 'latest' });
+  const { tag, digest } = source.reference;
+  return tag === undefined && digest !== undefined ? undefined : source.reference;
 }

@@ -13,8 +13,8 @@ export const INDEX_FILE = 'index.json';
 
 /** image-spec, annotations.md: the tag, or with some tools the whole name. */
 export const REF_NAME = 'org.opencontainers.image.ref.name';
-/** containerd's and buildx': the whole name. */
-const IMAGE_NAME = 'io.containerd.image.name';
+/** containerd's, docker's and buildx': the whole name. */
+export const IMAGE_NAME = 'io.containerd.image.name';
 
 /** Which of a layout's images is meant; neither when there is but one. */
 export interface LayoutChoice {
@@ -93,10 +93,15 @@ export function withEntry(existing: string | undefined, entry: Descriptor, tag: 
   return JSON.stringify({ schemaVersion: 2, ...index, manifests: [...others, added] });
 }
 
-/** What can be meant when nothing is said: no attestation, and nothing that is there for another's sake. */
+/**
+ * What can be meant when nothing is said: no attestation, and nothing that is there for another's sake. Where something
+ * has a name, that: oras lists an index's children beside it.
+ */
 function standingAlone(index: ImageIndex): readonly Descriptor[] {
   const { images, nested } = readIndex(index);
-  return [...images, ...nested];
+  const all = [...images, ...nested];
+  const named = all.filter((entry) => namesOf(entry).length > 0);
+  return named.length > 0 ? named : all;
 }
 
 function namesOf({ annotations }: Descriptor): string[] {

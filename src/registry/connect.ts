@@ -8,7 +8,7 @@ import { Authenticator } from './authenticator.js';
 import { readCertsD } from './certs-d.js';
 import { FileChallengeMemory, noMemory } from './challenge-memory.js';
 import { RegistryClient } from './client.js';
-import { anonymous, firstOf, type CredentialSource } from './credentials/credential.js';
+import { anonymous, firstOf, telling, type CredentialSource } from './credentials/credential.js';
 import { DockerCredentials } from './credentials/docker-credentials.js';
 import { systemLookup } from './realm.js';
 
@@ -20,6 +20,8 @@ export interface ConnectOptions {
   /** For what goes wrong without ending the run: a credential helper that is missing, a request sent again. */
   readonly warn: (message: string) => void;
   readonly trace?: (roundTrip: RoundTrip) => void;
+  /** Told every secret that is used, before it is. */
+  readonly onSecret?: (secret: string) => void;
   /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
   readonly fallback?: CredentialSource;
   readonly insecure?: readonly string[];
@@ -50,7 +52,10 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
     ...timeouts,
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
-  const credentials = firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous);
+  const credentials = telling(
+    firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous),
+    options.onSecret ?? (() => undefined),
+  );
   const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
   const retry = retryPolicy(clock);
   const client = (source: CredentialSource, remembered: typeof noMemory): RegistryClient =>

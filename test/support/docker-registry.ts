@@ -13,6 +13,8 @@ export interface DockerRegistryOptions {
     | { readonly kind: 'basic'; readonly user: string; readonly password: string }
     | { readonly kind: 'token'; readonly server: TokenServer };
   readonly tls?: Certificates;
+  /** Where its images lie; else in a folder that goes with it. */
+  readonly dataFolder?: string;
   /** Lets manifests and blobs be deleted. */
   readonly delete?: boolean;
 }
@@ -69,7 +71,7 @@ async function configOf(options: DockerRegistryOptions, folder: string): Promise
     version: '0.1',
     log: { level: 'info', formatter: 'json' },
     storage: {
-      filesystem: { rootdirectory: join(folder, 'data') },
+      filesystem: { rootdirectory: options.dataFolder ?? join(folder, 'data') },
       delete: { enabled: options.delete ?? false },
       maintenance: { uploadpurging: { enabled: false } },
     },

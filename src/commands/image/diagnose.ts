@@ -40,9 +40,11 @@ export default class ImageDiagnose extends BaseCommand {
       reader: new ShapeReader(registry),
       authenticated: credential !== undefined,
     };
-    const diagnosis = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
+    const found = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
       diagnoseImage(reference, targets, ports, this.signal),
     );
+    // It holds what servers said, who may have repeated what they were sent.
+    const diagnosis = this.io.redactor.redactDocument(found);
     for (const line of diagnosisLines(diagnosis)) this.out(line);
     return diagnosis;
   }

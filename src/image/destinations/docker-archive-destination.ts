@@ -3,7 +3,15 @@ import { DeployerError } from '../../lib/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { archiveManifest, ARCHIVE_MANIFEST } from '../../oci/docker-archive.js';
-import { blobPath, INDEX_FILE, LAYOUT_FILE, LAYOUT_VERSION, withEntry } from '../../oci/layout.js';
+import {
+  blobPath,
+  IMAGE_NAME,
+  INDEX_FILE,
+  LAYOUT_FILE,
+  LAYOUT_VERSION,
+  withEntry,
+} from '../../oci/layout.js';
+import { formatReference, type Reference } from '../../oci/reference.js';
 import { BLOCK, paddingAfter, tarFileHeader } from '../../oci/tar.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { BlobArrival } from '../../registry/push.js';
@@ -24,7 +32,7 @@ export class DockerArchiveDestination implements ImageDestination {
   readonly #path: string;
   readonly #fresh: string;
   readonly #file: FileHandle;
-  readonly #imageName: string | undefined;
+  readonly #imageName: Reference | undefined;
   readonly #signal: AbortSignal;
   #finished = false;
 
@@ -32,7 +40,7 @@ export class DockerArchiveDestination implements ImageDestination {
     path: string,
     fresh: string,
     file: FileHandle,
-    imageName: string | undefined,
+    imageName: Reference | undefined,
     signal: AbortSignal,
   ) {
     this.name = `docker-archive:${path}`;
@@ -44,12 +52,12 @@ export class DockerArchiveDestination implements ImageDestination {
   }
 
   /**
-   * @param imageName what `docker load` calls it, `app:v1`
+   * @param imageName what `docker load` calls it; with a tag
    * @throws DeployerError `push_failed` when the file can't be made
    */
   static async open(
     path: string,
-    imageName: string | undefined,
+    imageName: Reference | undefined,
     signal: AbortSignal,
   ): Promise<DockerArchiveDestination> {
     const fresh = `${path}.${process.pid}.part`;
@@ -85,14 +93,16 @@ export class DockerArchiveDestination implements ImageDestination {
     if (content.kind !== 'manifest') throw new DeployerError('usage', `${this.name} can't hold an index`);
     await this.manifest(root);
     const name = this.#imageName;
-    const entry = { mediaType: content.mediaType, digest, size };
+    const annotations: Readonly<Record<string, string>> =
+      name === undefined ? {} : { [IMAGE_NAME]: formatReference(name) };
+    const entry = { mediaType: content.mediaType, digest, size, annotations };
     await this.#add(LAYOUT_FILE, LAYOUT_VERSION);
-    await this.#add(INDEX_FILE, withEntry(undefined, entry, name));
+    await this.#add(INDEX_FILE, withEntry(undefined, entry, name?.tag));
     await this.#add(
       ARCHIVE_MANIFEST,
       archiveManifest({
         config: blobPath(content.config.digest),
-        repoTags: name === undefined ? [] : [name],
+        repoTags: name === undefined ? [] : [formatReference(name)],
         layers: content.layers.map((layer) => blobPath(layer.digest)),
       }),
     );

@@ -60,7 +60,8 @@ export class MachineChanges {
   }
 
   /**
-   * A machine that was healthy may have died while the others were changed.
+   * A machine that was healthy may have died while the others were changed. One that the platform has put to sleep
+   * since then has not.
    * @throws DeployerError `release_failed`
    */
   checkAllAlive({ app, machines }: FlyState): void {

@@ -10,7 +10,7 @@ const BEYOND = ['kill', '/app_name'];
 function described({ url, method, body }: HttpRequest): { method: string; url: URL; body: unknown } {
   const below = new URL(url);
   below.pathname = below.pathname.replace('/v1', '');
-  return { method, url: below, body: body === undefined ? undefined : JSON.parse(String(body)) };
+  return { method, url: below, body: typeof body === 'string' ? JSON.parse(body) : undefined };
 }
 
 describe('what the Fly target asks of the Machines API', () => {

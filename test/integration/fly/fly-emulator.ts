@@ -232,6 +232,11 @@ export class FlyEmulator {
     supervisor.amend(({ lease: _dropped, ...machine }) => machine);
   }
 
+  /** As the platform's autostop does: no lock keeps it from that. */
+  stopMachine(id: string): void {
+    this.#platform.app(APP).machine(id).stop();
+  }
+
   /** One request past the target: what another client of the API does. */
   async api(method: string, path: string, body?: unknown, nonce?: string): Promise<unknown> {
     const response = await fetch(`${this.url}/v1/apps/${APP}${path}`, {
