@@ -71,7 +71,7 @@ describe('A deploy in a log', () => {
 
   it('gives nothing that comes from outside power over the terminal or the runner', async () => {
     const { stderr } = await play(HOSTILE, collectedIo([], { GITHUB_ACTIONS: 'true' }));
-     
+
     expect(stderr).not.to.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(stderr).not.to.include('fm2_lJPEC');
     const commands = stderr.split('\n').filter((line) => /^\s*::|##\[/.test(line));

@@ -77,7 +77,6 @@ describe('A deploy on a terminal', function () {
   });
 
   it('is coloured, but not with --no-color or NO_COLOR', async () => {
-     
     const colour = /\u001b\[[39]\d?m/;
     expect((await play('IMAGE_NOT_FOUND')).sent).to.match(colour);
     expect((await play('IMAGE_NOT_FOUND', { flags: '--no-color' })).sent).not.to.match(colour);
