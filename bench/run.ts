@@ -1,6 +1,7 @@
 // `npm run bench [-- NAME...] [-- --rounds N]`: prints one Markdown table of ratios to a peer or to the floor, each
 // measured in the same run. Needs a build; with the Debian sid root (scripts/modern-root.mjs) there are more peers.
 import { parseArgs } from 'node:util';
+import { makeTempFolder } from '../test/support/temp-folder.js';
 import { inspect } from './inspect.js';
 import { roundTrips } from './round-trips.js';
 import { startUp } from './start-up.js';
@@ -21,6 +22,9 @@ if (unknown.length > 0) {
   console.error(`no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
   process.exit(2);
 }
+// Nobody's credentials and caches.
+await using home = await makeTempFolder('bench-home');
+process.env['HOME'] = home.path;
 const rows: Row[] = [];
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;

@@ -8,6 +8,9 @@ const { dirname, join } = require('node:path');
 const { name, version } = require('../package.json');
 
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
+/** Modules of Node that chunks import and most runs never touch. */
+const RARELY_USED = new Set(['node:child_process', 'node:dns/promises', 'node:readline']);
+
 const argv = process.argv.slice(2);
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
@@ -29,7 +32,7 @@ function start() {
  * known to these versions; V8 complains of one that it does not know.
  */
 function keepWasmBaseline() {
-  if (/^v2[0-5]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');
+  if (/^v2[0-3]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');
 }
 
 function loader() {
@@ -65,9 +68,26 @@ function cachedLoader() {
     // Chunks name each other by relative path, and oclif a command by absolute path; all else is Node's own.
     const requireFrom = (id) => {
       if (id.startsWith(BUNDLE)) return load(id);
-      return id.startsWith('.') ? load(join(folder, id)) : require(id);
+      if (id.startsWith('.')) return load(join(folder, id));
+      return RARELY_USED.has(id) ? atFirstUse(id) : require(id);
     };
     script.runInThisContext().call(module.exports, module.exports, requireFrom, module, file, folder);
     return module.exports;
   };
+}
+
+/** Stands for the module until something of it is asked for. */
+function atFirstUse(id) {
+  return new Proxy(
+    {},
+    {
+      get: (_, name) => require(id)[name],
+      has: (_, name) => name in require(id),
+      ownKeys: () => Reflect.ownKeys(require(id)),
+      getOwnPropertyDescriptor: (_, name) => ({
+        ...Reflect.getOwnPropertyDescriptor(require(id), name),
+        configurable: true,
+      }),
+    },
+  );
 }

@@ -28,7 +28,7 @@ export async function bundle(root) {
     platform: 'node',
     target: TARGET,
     external: LEFT_OUT,
-    plugins: [slimUndici()],
+    plugins: [slimModules()],
     metafile: true,
     write: false,
     logLevel: 'warning',
@@ -69,37 +69,62 @@ function asCommonJs(code) {
 }
 
 /**
- * Of undici only what src/http uses: its index evaluates everything else too, fetch, WebSocket, caches and mocks.
- * HTTP/2, which is off unless asked for, costs 12 ms to load; undici does without where Node was built without.
+ * What a file gets in place of a module that would be loaded at each start, or in each request, and of which it
+ * hardly uses a thing.
  */
-function slimUndici() {
-  const user = 'src/http/dispatchers.ts';
-  const contents = `
-    import api from 'undici/lib/api/index.js';
-    import Agent from 'undici/lib/dispatcher/agent.js';
-    import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
-    import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
-    Object.assign(Dispatcher.prototype, api);
-    export { Agent, EnvHttpProxyAgent };`;
+const SLIMMED = [
+  {
+    // undici's index evaluates all that it has: fetch, WebSocket, caches, mocks.
+    module: 'undici',
+    importer: /\/src\/http\/dispatchers\.ts$/,
+    contents: `
+      import api from 'undici/lib/api/index.js';
+      import Agent from 'undici/lib/dispatcher/agent.js';
+      import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
+      import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
+      Object.assign(Dispatcher.prototype, api);
+      export { Agent, EnvHttpProxyAgent };`,
+  },
+  {
+    // 12 ms. Off unless asked for; undici does without where Node was built without.
+    module: 'node:http2',
+    importer: /\/node_modules\/undici\//,
+    contents: 'throw new Error("HTTP/2 is not in this bundle")',
+  },
+  {
+    // 8 ms. Tells a body that is a server's request, which none is here; and the most bytes of headers, Node's default.
+    module: 'node:http',
+    importer: /\/node_modules\/undici\//,
+    contents: 'module.exports = { IncomingMessage: class {}, maxHeaderSize: 16 * 1024 }',
+  },
+  {
+    // oclif asks it at each start whether this is WSL, and on Windows for PowerShell's path.
+    module: 'wsl-utils',
+    importer: /\/node_modules\/@oclif\/core\//,
+    contents: `
+      export { default as isWsl } from 'is-wsl';
+      export const powerShellPath = async () => (await import('wsl-utils')).powerShellPath();`,
+  },
+];
+
+function slimModules() {
   return {
-    name: 'slim-undici',
+    name: 'slim-modules',
     setup({ onResolve, onLoad, initialOptions }) {
-      const root = initialOptions.absWorkingDir;
-      onResolve({ filter: /^undici$/ }, ({ importer }) =>
-        relative(root, importer) === user
-          ? { path: 'undici', namespace: 'slim' }
-          : {
-              errors: [
-                { text: `the bundle's undici has what ${user} uses, nothing else (scripts/bundle.mjs)` },
-              ],
-            },
-      );
-      onLoad({ filter: /^undici$/, namespace: 'slim' }, () => ({ contents, resolveDir: root }));
-      onResolve({ filter: /^node:http2$/ }, ({ importer }) =>
-        importer.includes('/node_modules/undici/') ? { path: 'http2', namespace: 'slim' } : undefined,
-      );
-      onLoad({ filter: /^http2$/, namespace: 'slim' }, () => ({
-        contents: 'throw new Error("HTTP/2 is not in this bundle")',
+      const namespace = 'slim';
+      for (const { module, importer } of SLIMMED) {
+        onResolve({ filter: new RegExp(`^${module}$`) }, (found) =>
+          found.namespace !== namespace && importer.test(found.importer)
+            ? { path: module, namespace }
+            : undefined,
+        );
+      }
+      onLoad({ filter: /.*/, namespace }, ({ path }) => ({
+        contents: SLIMMED.find(({ module }) => module === path).contents,
+        resolveDir: initialOptions.absWorkingDir,
+      }));
+      onResolve({ filter: /^undici$/ }, () => ({
+        errors: [{ text: 'the bundle has of undici what src/http/dispatchers.ts uses (scripts/bundle.mjs)' }],
       }));
     },
   };

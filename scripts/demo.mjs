@@ -88,14 +88,16 @@ async function startEmulator(dataDir) {
   const args = ['emulator', 'start', '--json', '--registry-port', '0', '--api-port', '0', '--legacy-accept'];
   console.log(`$ deployer ${args.join(' ')} &`);
   const child = spawn(process.execPath, [BIN, ...args, '--data-dir', dataDir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
   const closed = once(child, 'close');
   const line = await Promise.race([
     once(createInterface(child.stdout), 'line'),
     closed.then(() => undefined),
   ]);
-  if (line === undefined) throw new Error('the platform did not start');
+  if (line === undefined) throw new Error(`the platform did not start: ${said}`);
   return {
     ready: JSON.parse(line[0]),
     stop: async () => {

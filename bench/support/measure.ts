@@ -47,7 +47,8 @@ export function runToEnd(command: Command, onStart?: (pid: number) => void): Pro
   const [program, ...args] = command.argv;
   const child = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...command.env },
+    // The caller's own environment: what it adds to Node's start falls on floor, peer and program alike.
+    env: { ...process.env, ...command.env },
   });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
@@ -61,7 +62,7 @@ export function runToEnd(command: Command, onStart?: (pid: number) => void): Pro
   });
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

@@ -33,6 +33,17 @@ export function asInterruption(error: DeployerError): DeployerError {
   });
 }
 
+/** The error with fields that stand beside `error` in its `--json` document. */
+export function withDetails(error: DeployerError, details: object): DeployerError {
+  const { code, message, evidence, suggestions, cause } = error;
+  return new DeployerError(code, message, {
+    evidence,
+    suggestions,
+    cause,
+    details: { ...error.details, ...details },
+  });
+}
+
 /** Says the failure where and how `io` wants it: a JSON document on stdout, or text on stderr. */
 export function present(error: DeployerError, io: Io, underStep = false): void {
   if (io.json) {
@@ -65,5 +76,8 @@ function usageError(error: CLIError): DeployerError {
 
 // oclif writes its own words around the message of whatever a flag's `parse` throws, and at the end of its own.
 function withoutParserFrame(message: string): string {
-  return message.replace(/^Parsing (--\S+) \n\t/, '$1: ').replace(/\nSee more help with --help$/, '');
+  return message
+    .replace(/^Parsing (--\S+) \n\t/, '$1: ')
+    .replace(/^The following errors? occurred:\s+/, '')
+    .replace(/\nSee more help with --help$/, '');
 }

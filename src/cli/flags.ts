@@ -6,26 +6,26 @@ import { TARGET_NAMES } from '../config/deploy-config.js';
  * also reads the variables named here: it knows the precedence and says where a value came from.
  */
 
-export const app = string({
+const app = string({
   char: 'a',
   helpValue: 'NAME',
   summary: "The app to act on [env: DEPLOYER_APP, FLY_APP; the file's `app`].",
 });
 
-export const target = string({
+const target = string({
   char: 't',
   helpValue: TARGET_NAMES.join('|'),
   summary: 'Where it runs [env: DEPLOYER_TARGET; default: fly].',
 });
 
-export const config = string({
+const config = string({
   char: 'c',
   helpValue: 'FILE',
   summary: 'The configuration; else deployer.toml or fly.toml, found upwards from here.',
 });
 
 /** What commands need that talk to the deploy API. */
-export const apiFlags = {
+const apiFlags = {
   'api-url': string({
     helpValue: 'URL',
     summary: 'The deploy API [env: DEPLOYER_API_URL, FLY_FLAPS_BASE_URL].',

@@ -2,7 +2,7 @@ import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
 import { createIo, type Io } from '../ui/io.js';
 import { asDeployerError, present } from './failure.js';
-import { unknownCommand, unknownCommandWords } from './unknown-command.js';
+import { isUnknownCommand, unknownCommand } from './unknown-command.js';
 
 /**
  * The program. Commands present their own failures; here end those that come before a command runs.
@@ -31,8 +31,7 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
 }
 
 async function presentFailure(thrown: unknown, argv: readonly string[], root: LoadOptions): Promise<number> {
-  const words = unknownCommandWords(thrown);
-  const error = words === undefined ? asDeployerError(thrown) : await unknownCommand(words, root);
+  const error = isUnknownCommand(thrown) ? await unknownCommand(argv, root) : asDeployerError(thrown);
   present(error, processIo(argv));
   return error.exit;
 }

@@ -5,33 +5,54 @@ import { DeployerError } from '../lib/errors.js';
 import { editDistance } from '../lib/nearest.js';
 import { cleanLine } from '../lib/text.js';
 
-/** The words of the command that oclif did not find, if that is what `thrown` is about. */
-export function unknownCommandWords(thrown: unknown): string[] | undefined {
+/** Whether `thrown` is oclif's word that there is no such command. */
+export function isUnknownCommand(thrown: unknown): boolean {
   // oclif has no class or code for it; a `command_not_found` hook would take the place of a host's own.
-  const match = thrown instanceof CLIError ? /^command ([^]*) not found$/.exec(thrown.message) : null;
-  return match?.[1]?.split(':');
+  return thrown instanceof CLIError && /^command [^]* not found$/.test(thrown.message);
 }
 
-/** Loads the list of commands only now, when something is to be suggested. */
-export async function unknownCommand(words: readonly string[], root: LoadOptions): Promise<DeployerError> {
-  const config = await Config.load(root);
-  const first = words[0] ?? '';
-  if (first.startsWith('-')) {
-    return new DeployerError('usage', `${cleanLine(first, 80)} comes before the command; flags go after it`, {
-      suggestions: [`${config.bin} COMMAND ${cleanLine(first, 80)}`, `${config.bin} --help`],
-    });
+/** What was not known of `argv`. Loads the list of commands only now, when something is to be suggested. */
+export async function unknownCommand(argv: readonly string[], root: LoadOptions): Promise<DeployerError> {
+  const { bin, commandIDs: ids } = await Config.load(root);
+  const usage = (message: string, ...suggestions: readonly string[]): DeployerError =>
+    new DeployerError('usage', message, { suggestions });
+  const firstFlag = argv.findIndex((word) => word.startsWith('-'));
+  if (firstFlag === 0) {
+    const flag = shown(argv.slice(0, 1));
+    const order = `${flag} comes before the command; flags go after it`;
+    return usage(order, `${bin} COMMAND ${flag}`, `${bin} --help`);
   }
-  const near = nearestCommand(words, config.commandIDs);
-  const known = near?.replaceAll(':', ' ');
-  const given = cleanLine(
-    (near === undefined ? words.slice(0, 1) : words.slice(0, wordsIn(near))).join(' '),
-    80,
-  );
-  return new DeployerError(
-    'usage',
-    `"${given}" is not a command of ${config.bin}${known === undefined ? '' : `; did you mean "${known}"?`}`,
-    { suggestions: [...(known === undefined ? [] : [`${config.bin} ${known}`]), `${config.bin} --help`] },
-  );
+  const words = firstFlag === -1 ? argv : argv.slice(0, firstFlag);
+  // oclif takes the arguments of a command that has none for a part of its name.
+  const called = ids.find((id) => id === words.slice(0, wordsIn(id)).join(':'));
+  if (called !== undefined) {
+    const name = called.replaceAll(':', ' ');
+    const rest = words.slice(wordsIn(called));
+    return usage(`"${name}" takes no arguments, and was given "${shown(rest)}"`, `${bin} ${name} --help`);
+  }
+  const near = nearestCommand(words, ids);
+  if (near === undefined) {
+    const topic = topicOf(words, ids);
+    const given = shown(words.slice(0, topic.length + 1));
+    return usage(`"${given}" is not a command of ${bin}`, [bin, ...topic, '--help'].join(' '));
+  }
+  const name = near.replaceAll(':', ' ');
+  const given = shown(words.slice(0, wordsIn(near)));
+  const message = `"${given}" is not a command of ${bin}; did you mean "${name}"?`;
+  return usage(message, `${bin} ${name}`, `${bin} --help`);
+}
+
+function shown(words: readonly string[]): string {
+  return cleanLine(words.join(' '), 80);
+}
+
+/** The words at the beginning that lead to commands: `image`. */
+function topicOf(words: readonly string[], ids: readonly string[]): readonly string[] {
+  const end = words.findIndex((_, at) => {
+    const topic = `${words.slice(0, at + 1).join(':')}:`;
+    return !ids.some((id) => id.startsWith(topic));
+  });
+  return words.slice(0, end === -1 ? words.length : end);
 }
 
 // What follows the command's own words are arguments: only as many words count as the candidate has.

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { BaseCommand } from '../cli/base-command.js';
+import { withDetails } from '../cli/failure.js';
 import { deployFlags } from '../cli/flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
 import { apiCredentials } from '../config/api-credentials.js';
 import { loadConfig } from '../config/load-config.js';
-import { deploy, type Deployed } from '../deploy/deploy.js';
+import type { Deployed } from '../deploy/carry-out.js';
+import { deploy } from '../deploy/deploy.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { ImageSearch } from '../image/search.js';
@@ -18,7 +20,6 @@ import { connectRegistry } from '../registry/connect.js';
 import { connectTarget } from '../targets/connect.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { chooseView } from '../ui/choose-view.js';
-import { planLines } from '../ui/plan-lines.js';
 
 type Flags = Awaited<ReturnType<Deploy['parseFlags']>>;
 
@@ -40,11 +41,8 @@ export default class Deploy extends BaseCommand {
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const flags = await this.parseFlags();
     const deployed = await this.deploy(flags);
-    if ('plan' in deployed) {
-      for (const line of planLines(deployed.plan)) this.out(line);
-      return deployed;
-    }
-    if (deployed.error !== undefined) throw withResult(deployed.error, deployed.result);
+    if ('plan' in deployed) return deployed;
+    if (deployed.error !== undefined) throw withDetails(deployed.error, deployed.result);
     return deployed.result;
   }
 
@@ -117,16 +115,5 @@ function imageOf(image: string | undefined, build: string): string {
       'deployer deploy --image registry.fly.io/example:v1 --app example',
       "or in the file: [build] image = '...'",
     ],
-  });
-}
-
-/** The result's fields stand beside `error` in the `--json` document. */
-function withResult(error: DeployerError, result: DeployResult): DeployerError {
-  const { code, message, evidence, suggestions, cause } = error;
-  return new DeployerError(code, message, {
-    evidence,
-    suggestions,
-    cause,
-    details: { ...error.details, ...result },
   });
 }

@@ -53,14 +53,25 @@ export async function parseToml(text: string): Promise<TomlTable> {
   try {
     return toTable(parseTOML(text, { tomlVersion: '1.0' }));
   } catch (error) {
-    if (error instanceof ParseError) {
-      throw new TomlSyntaxError(error.message, { line: error.lineNumber, column: error.column + 1 });
-    }
+    if (error instanceof ParseError) throw new TomlSyntaxError(error.message, placeOf(error, text));
     // The parser recurses, and spreads strings: a thousandfold nesting or a huge string ends its stack.
     if (error instanceof RangeError)
       throw new TomlSyntaxError('Nested too deeply, or a string too long', { line: 1, column: 1 });
     throw error;
   }
+}
+
+/** That a line is not complete shows at the start of the next, or at the text's end: the line itself is named. */
+function placeOf(error: { lineNumber: number; column: number; message: string }, text: string): Position {
+  const lines = text.split(/\r?\n/);
+  const at = { line: error.lineNumber, column: error.column + 1 };
+  const before = lines.slice(0, at.line - 1).findLastIndex((line) => line.trim() !== '');
+  const previous = lines[before]?.trimEnd();
+  const isAtEnd = lines.slice(at.line - 1).every((line) => line.trim() === '');
+  const isIncomplete = /=\s*(?:#.*)?$/.test(previous ?? '') || error.message.endsWith('on the same line');
+  return at.column === 1 && previous !== undefined && (isAtEnd || isIncomplete)
+    ? { line: before + 1, column: previous.length + 1 }
+    : at;
 }
 
 interface MutableTable extends TomlTable {

@@ -1,14 +1,13 @@
 import type { DeployConfig } from '../config/deploy-config.js';
+import { parseRegistryImage } from '../image/location.js';
 import type { ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
 import type { Platform } from '../oci/descriptor.js';
-import { parseReference } from '../oci/reference.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
+import { carryOut, toItsEnd, type Deployed } from './carry-out.js';
 import type { EventSink } from './events.js';
-import { execute, type Executed } from './execute.js';
-import { makePlan, planDocument, summaryOfStep, type PlanDocument } from './plan.js';
+import { makePlan, summaryOfStep } from './plan.js';
 import { describeFound, Searching } from './searching.js';
 import { Steps } from './steps.js';
 
@@ -36,8 +35,6 @@ export interface DeployPorts<State, R extends ReleasePlan> {
   readonly signal: AbortSignal;
 }
 
-export type Deployed = Executed | { readonly plan: PlanDocument };
-
 /**
  * The whole way: verify, search, plan, execute. The search starts while the target is still being read; both only
  * read. A dry run ends with the plan.
@@ -48,9 +45,9 @@ export async function deploy<State, R extends ReleasePlan>(
   ports: DeployPorts<State, R>,
 ): Promise<Deployed> {
   const steps = new Steps(ports.clock, ports.sink);
-  const reference = parseReference(request.image);
+  const reference = parseRegistryImage(request.image);
   const searching = new Searching(request, reference, { ...ports, capabilities: ports.target.capabilities });
-  try {
+  return toItsEnd(steps, async () => {
     const state = await verify(request, ports, steps);
     const { found, shape } = await steps.run(
       'search',
@@ -69,20 +66,8 @@ export async function deploy<State, R extends ReleasePlan>(
       const value = makePlan(ports.target, inputs);
       return Promise.resolve({ value, summary: summaryOfStep(value, 'adapt') });
     });
-    const shown = planDocument(plan);
-    steps.emit({ type: 'plan', plan: shown });
-    if (request.dryRun) return { plan: shown };
-    const executed = await execute(ports.target, plan, steps, ports.signal);
-    steps.emit({
-      type: 'done',
-      result: executed.result,
-      ...(executed.error && { error: executed.error.toDocument() }),
-    });
-    return executed;
-  } catch (error) {
-    if (error instanceof DeployerError) steps.emit({ type: 'done', error: error.toDocument() });
-    throw error;
-  }
+    return carryOut(ports.target, plan, steps, { dryRun: request.dryRun, signal: ports.signal });
+  });
 }
 
 function verify<State, R extends ReleasePlan>(

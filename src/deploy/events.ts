@@ -36,7 +36,7 @@ export type DeployEvent =
   | { readonly type: 'release.healthy'; readonly release: ReleaseIdentity; readonly url?: string }
   | { readonly type: 'release.failed'; readonly reason: string; readonly undoing: boolean }
   | { readonly type: 'release.rolled-back'; readonly message: string }
-  /** The last event of every deploy. A deploy that failed before its release has an error and no result. */
+  /** The last event. A deploy that failed before its release has an error and no result, a dry run neither. */
   | { readonly type: 'done'; readonly result?: DeployResult; readonly error?: ErrorDocument };
 
 /** An event with the moment at which it happened (ISO 8601), as views get it. */

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
 import type { Capabilities } from './capabilities.js';
+import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
 /**
@@ -46,8 +47,9 @@ export function adapt(request: AdaptRequest): Adaptation {
     };
   }
   const wanted = asked === undefined ? capabilities.platforms : [asked];
-  const image = chooseImage(shape.images, wanted);
-  if (image === undefined) return refusePlatform(request, wanted);
+  const images = shape.images.filter(isContainerImage);
+  const image = chooseImage(images, wanted);
+  if (image === undefined) return refusePlatform(images, target, wanted);
   const copy = !takesRegistry(capabilities.registries, domain);
   const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
 
@@ -108,10 +110,17 @@ function takesRegistry(registries: Capabilities['registries'], domain: string): 
   );
 }
 
-function refusePlatform({ shape, target }: AdaptRequest, wanted: readonly Platform[]): Adaptation {
-  const there = shape.images.map(({ platform }) =>
-    platform === undefined ? 'unknown' : formatPlatform(platform),
-  );
+/** moby's rule: not an artifact, which is known by a config of its own kind. */
+function isContainerImage({ platform, manifest }: PlatformImage): boolean {
+  return platform !== undefined || (manifest !== undefined && isImageConfig(manifest.config.mediaType));
+}
+
+function refusePlatform(
+  images: readonly PlatformImage[],
+  target: string,
+  wanted: readonly Platform[],
+): Adaptation {
+  const there = images.map(({ platform }) => (platform === undefined ? 'unknown' : formatPlatform(platform)));
   if (there.length === 0) {
     return {
       action: 'refuse',

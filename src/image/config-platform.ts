@@ -1,4 +1,5 @@
 import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
 import type { Platform } from '../oci/descriptor.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { normalisePlatform } from '../oci/platform.js';
@@ -17,14 +18,17 @@ export function readConfigPlatform(bytes: Buffer): Platform | undefined {
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw new DeployerError('manifest_invalid', "the image's config is not JSON", { cause: error });
+    throw new DeployerError('manifest_invalid', "the image's config is not JSON", {
+      cause: error,
+      suggestions: ['build and push the image again'],
+    });
   }
   const { os, architecture, variant } = (value ?? {}) as Record<string, unknown>;
   if (typeof os !== 'string' || typeof architecture !== 'string' || os === '' || architecture === '')
     return undefined;
   return normalisePlatform({
-    os,
-    architecture,
-    ...(typeof variant === 'string' && variant !== '' ? { variant } : {}),
+    os: cleanLine(os, 64),
+    architecture: cleanLine(architecture, 64),
+    ...(typeof variant === 'string' && variant !== '' ? { variant: cleanLine(variant, 64) } : {}),
   });
 }

@@ -1,7 +1,6 @@
 import { DeployerError } from '../lib/errors.js';
 import type { Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
-import type { Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
 import { convertImage, type Conversion } from './convert.js';
 import { CopyTally, type CopyProgress } from './copy-tally.js';
@@ -80,15 +79,6 @@ export async function copyImage(request: CopyRequest, ports: CopyPorts): Promise
   } finally {
     await source.close();
   }
-}
-
-/** For a deploy: an image from wherever it lies, whole, into the registry that its target pulls from. */
-export function pushImage(
-  source: ImageLocation,
-  destination: Reference,
-  ports: CopyPorts,
-): Promise<CopyResult> {
-  return copyImage({ source, destination: { kind: 'registry', reference: destination } }, ports);
 }
 
 async function copyBetween(request: CopyRequest, ports: CopyTreePorts): Promise<CopyResult> {

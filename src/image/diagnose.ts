@@ -18,7 +18,7 @@ export interface ClientClass {
   readonly identity: 'configured' | 'anonymous';
 }
 
-export const CLIENT_CLASSES: readonly ClientClass[] = [
+const CLIENT_CLASSES: readonly ClientClass[] = [
   {
     name: 'full',
     who: 'deployer, crane, skopeo, containerd: every media type',
@@ -118,7 +118,7 @@ export async function diagnoseImage(
     clients.push(finding);
     if (client.name === 'full') full = answer;
   }
-  const found = full?.status === 200 ? foundOf(full, reference) : undefined;
+  const found = full?.status === 200 && !full.html ? foundOf(full, reference) : undefined;
   const shape = found === undefined ? undefined : await readShape(found, ports.reader, signal);
   return {
     reference: formatReference(reference),
@@ -147,6 +147,7 @@ async function ask(
       finding: { ...asked, status: answer.status, ...told, found: answer.status === 200 && !answer.html },
     };
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof DeployerError)) throw error;
     return { finding: { ...asked, status: 0, code: error.code, message: error.message, found: false } };
   }

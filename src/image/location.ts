@@ -35,6 +35,19 @@ export function parseImageLocation(text: string): ImageLocation {
   return { kind: 'registry', reference: parseReference(text) };
 }
 
+/**
+ * The reference of an image that has to lie in a registry.
+ * @throws DeployerError `image_source_unsupported` for a layout or an archive; `usage`, `reference_invalid`
+ */
+export function parseRegistryImage(text: string): Reference {
+  const location = parseImageLocation(text);
+  if (location.kind === 'registry') return location.reference;
+  const shown = cleanLine(text, 80);
+  throw new DeployerError('image_source_unsupported', `"${shown}" lies in no registry, and has to here`, {
+    suggestions: [`put it into one first: deployer image copy ${shown} REGISTRY/NAME:TAG`],
+  });
+}
+
 export function formatImageLocation(location: ImageLocation): string {
   if (location.kind === 'registry') return formatReference(location.reference);
   if (location.kind === 'docker-archive')

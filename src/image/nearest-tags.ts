@@ -1,4 +1,5 @@
-import { cleanLine } from '../lib/text.js';
+import { editDistance } from '../lib/nearest.js';
+import { isTag } from '../oci/reference.js';
 import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
 
 export type TagList =
@@ -6,9 +7,12 @@ export type TagList =
   | { readonly status: 'no-repository' }
   | { readonly status: 'unknown'; readonly why: string };
 
-/** Reads the answer to `tags/list`. 404 NAME_UNKNOWN is the one place where a registry tells repository from tag. */
+/**
+ * Reads the answer to `tags/list`. 404 NAME_UNKNOWN is the one place where a registry tells repository from tag; a 404
+ * without a registry's words comes from something that keeps no tag lists.
+ */
 export function readTags(answer: RegistryAnswer): TagList {
-  if (answer.status === 404) return { status: 'no-repository' };
+  if (answer.status === 404 && answer.errors.length > 0) return { status: 'no-repository' };
   if (answer.status !== 200 || answer.html) return { status: 'unknown', why: describeAnswer(answer) };
   let value: unknown;
   try {
@@ -22,14 +26,15 @@ export function readTags(answer: RegistryAnswer): TagList {
     return { status: 'unknown', why: `${describeAnswer(answer)}, which is no tag list` };
   return {
     status: 'listed',
-    tags: tags.filter((tag) => typeof tag === 'string').map((tag) => cleanLine(tag, 128)),
+    // They are shown in commands to copy: only what is a tag may stand there.
+    tags: tags.filter((tag) => typeof tag === 'string' && isTag(tag)),
   };
 }
 
 /** The tags most like the wanted one, best first. */
 export function nearestTags(wanted: string, tags: readonly string[], count: number): string[] {
   return tags
-    .map((tag) => ({ tag, distance: distance(wanted, tag) }))
+    .map((tag) => ({ tag, distance: editDistance(wanted, tag) }))
     .sort((a, b) => a.distance - b.distance || compareTags(b.tag, a.tag))
     .slice(0, count)
     .map(({ tag }) => tag);
@@ -38,18 +43,4 @@ export function nearestTags(wanted: string, tags: readonly string[], count: numb
 /** Numbers by value, so that of equally near tags `main-42` comes before `main-9`. */
 function compareTags(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
-}
-
-/** Levenshtein's distance over one row; tags are at most 128 characters. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

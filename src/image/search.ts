@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
+import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
-import { formatReference, type Reference } from '../oci/reference.js';
+import { formatReference, manifestNameOf, type Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
 import { repositoryMissing } from '../registry/refusal.js';
 import { nearestTags, readTags, type TagList } from './nearest-tags.js';
@@ -24,6 +24,8 @@ export interface SearchOptions {
 
 const TAGS_ASKED = 1000;
 const PAUSE_MS = 2000;
+/** Here the tag list can tell more, and time may. */
+const NOT_THERE: ReadonlySet<ErrorCode> = new Set(['tag_not_found', 'digest_not_found']);
 /** A tag that is listed while its manifest is missing is on its way: this long it is worth waiting. */
 const LISTED_LAG_MS = 6000;
 
@@ -49,9 +51,12 @@ export class ImageSearch {
       try {
         return { reference, stored: verifyManifest(answer, reference) };
       } catch (error) {
-        if (!(error instanceof DeployerError) || error.code !== 'tag_not_found') throw error;
+        if (!(error instanceof DeployerError) || !NOT_THERE.has(error.code)) throw error;
         const tags = await this.#tags(reference, signal);
-        const listed = tags.status === 'listed' && tags.tags.includes(reference.tag ?? 'latest');
+        const listed =
+          reference.digest === undefined &&
+          tags.status === 'listed' &&
+          tags.tags.includes(manifestNameOf(reference));
         const patience = Math.max(options.lagMs ?? 0, listed ? LISTED_LAG_MS : 0);
         if (this.#clock.now() - started + PAUSE_MS > patience) throw missing(error, reference, tags);
         onWait?.(
@@ -69,6 +74,7 @@ export class ImageSearch {
     try {
       return readTags(await this.#client.tags(reference, TAGS_ASKED, signal));
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof DeployerError) return { status: 'unknown', why: error.message };
       throw error;
     }
@@ -77,11 +83,11 @@ export class ImageSearch {
 
 function missing(error: DeployerError, reference: Reference, tags: TagList): DeployerError {
   const name = formatReference(reference);
-  const tag = reference.tag ?? 'latest';
   if (tags.status === 'no-repository') {
     const { code, message, suggestions } = repositoryMissing(reference);
     return new DeployerError(code, message, { cause: error, evidence: error.evidence, suggestions });
   }
+  if (reference.digest !== undefined) return error;
   if (tags.status === 'unknown') {
     return new DeployerError('tag_not_found', `${name} is not there`, {
       cause: error,
@@ -89,7 +95,7 @@ function missing(error: DeployerError, reference: Reference, tags: TagList): Dep
       suggestions: ['check the spelling of repository and tag'],
     });
   }
-  const near = nearestTags(tag, tags.tags, 5);
+  const near = nearestTags(manifestNameOf(reference), tags.tags, 5);
   return new DeployerError(
     'tag_not_found',
     `${name} is not there: the registry knows the repository, but not this tag`,
@@ -99,9 +105,10 @@ function missing(error: DeployerError, reference: Reference, tags: TagList): Dep
         ...error.evidence,
         near.length === 0 ? 'the repository has no tags' : `tags there: ${near.join(', ')}`,
       ],
-      suggestions: near
-        .slice(0, 1)
-        .map((candidate) => `deployer image inspect ${formatReference({ ...reference, tag: candidate })}`),
+      suggestions:
+        near.length === 0
+          ? [`push it: docker push ${name}`]
+          : [`deployer image inspect ${formatReference({ ...reference, tag: near[0] })}`],
     },
   );
 }

@@ -5,7 +5,6 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import { digestOf, algorithmOf, type Digest } from '../oci/digest.js';
 import { readIndex } from '../oci/image-index.js';
 import { type ImageManifest } from '../oci/manifest.js';
-import { isIndexType } from '../oci/media-types.js';
 import { normalisePlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
 import { CONFIG_LIMIT, isImageConfig, readConfigPlatform } from './config-platform.js';
@@ -31,8 +30,9 @@ export interface ImageShape {
   readonly attestations: readonly { readonly descriptor: Descriptor; readonly subject?: Digest }[];
 }
 
-/** An index in an index is legal, a chain of them an attack. */
+/** An index in an index is legal; a chain of them, or a tree of thousands, is an attack. */
 const DEEPEST = 3;
+const MOST_INDEXES = 50;
 
 /** Reads what an image's own bytes don't tell: nested indexes, and the config where a platform is not named. */
 export class ShapeReader {
@@ -45,7 +45,10 @@ export class ShapeReader {
   async read(found: FoundImage, signal?: AbortSignal): Promise<ImageShape> {
     const { content, digest, size } = found.stored;
     if (content.kind === 'index') {
-      return { kind: 'index', ...(await this.#readIndex(found.reference, found.stored, 1, signal)) };
+      return {
+        kind: 'index',
+        ...(await this.#readIndex(found.reference, found.stored, new Set([digest]), 1, signal)),
+      };
     }
     const platform = await this.#platformOf(found.reference, content, signal);
     const image = { digest, size, mediaType: content.mediaType, manifest: content };
@@ -76,22 +79,23 @@ export class ShapeReader {
   async #readIndex(
     reference: Reference,
     stored: StoredManifest,
+    seen: Set<Digest>,
     depth: number,
     signal: AbortSignal | undefined,
   ): Promise<Omit<ImageShape, 'kind'>> {
     if (stored.content.kind !== 'index') return { images: [], attestations: [] };
-    if (depth > DEEPEST) {
-      throw new DeployerError('manifest_invalid', `the image's indexes are nested more than ${DEEPEST} deep`);
-    }
+    if (depth > DEEPEST) throw badlyNested(`its indexes are nested more than ${DEEPEST} deep`);
     const content = readIndex(stored.content);
+    const nested = content.nested.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
+    if (seen.size > MOST_INDEXES) throw badlyNested(`it holds more than ${MOST_INDEXES} indexes`);
     const own = await Promise.all(content.images.map((child) => this.#readChild(reference, child, signal)));
     const inner = await Promise.all(
-      content.nested.map(async ({ digest }) =>
-        this.#readIndex(reference, await this.child(reference, digest, signal), depth + 1, signal),
+      nested.map(async ({ digest }) =>
+        this.#readIndex(reference, await this.child(reference, digest, signal), seen, depth + 1, signal),
       ),
     );
     return {
-      images: [...own, ...inner.flatMap(({ images: nested }) => nested)],
+      images: [...own, ...inner.flatMap(({ images }) => images)],
       attestations: [...content.attestations, ...inner.flatMap(({ attestations }) => attestations)],
     };
   }
@@ -105,7 +109,7 @@ export class ShapeReader {
     if (platform !== undefined) return { digest, mediaType, size, platform: normalisePlatform(platform) };
     // The index does not say: crane and others take linux/amd64 for granted; the config knows.
     const manifest = await this.manifestOf(reference, digest, signal);
-    if (manifest === undefined || isIndexType(mediaType)) return { digest, mediaType, size };
+    if (manifest === undefined) return { digest, mediaType, size };
     const read = await this.#platformOf(reference, manifest, signal);
     return { digest, mediaType, size, manifest, ...(read === undefined ? {} : { platform: read }) };
   }
@@ -129,4 +133,10 @@ export class ShapeReader {
     }
     return readConfigPlatform(answer.bytes);
   }
+}
+
+function badlyNested(why: string): DeployerError {
+  return new DeployerError('manifest_invalid', `the image is not read further: ${why}`, {
+    suggestions: ['name one of its manifests by digest, or build the image again'],
+  });
 }

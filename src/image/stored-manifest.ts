@@ -1,8 +1,10 @@
 import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
 import { algorithmOf, digestOf, isDigest, type Digest } from '../oci/digest.js';
-import { parseManifest, type ImageIndex, type ImageManifest } from '../oci/manifest.js';
+import { parseManifest, schema1Unsupported, type ImageIndex, type ImageManifest } from '../oci/manifest.js';
+import { isSchema1Type } from '../oci/media-types.js';
 import { formatReference, type Reference } from '../oci/reference.js';
-import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
+import { describeAccept, describeAnswer, type RegistryAnswer } from '../registry/answer.js';
 import { refusalOf } from '../registry/refusal.js';
 
 /** A manifest or index as it lies in the registry, its bytes hashed by us. */
@@ -21,12 +23,32 @@ export interface StoredManifest {
  */
 export function verifyManifest(answer: RegistryAnswer, reference: Reference): StoredManifest {
   if (answer.status !== 200 || answer.html) throw refusalOf(answer, reference);
+  // Its digest would not fit: that covers the document without its signatures.
+  if (isSchema1Type(answer.mediaType)) throw withEvidence(schema1Unsupported(), answer);
   const { bytes } = answer;
   const named = answer.headers['docker-content-digest'];
   const expected = reference.digest ?? (isDigest(named) ? named : undefined);
   const digest = digestOf(bytes, expected === undefined ? 'sha256' : algorithmOf(expected));
   if (expected !== undefined && digest !== expected) throw lyingDigest(answer, reference, expected, digest);
-  return { digest, size: bytes.length, bytes, content: parseManifest(bytes, answer.mediaType) };
+  return { digest, size: bytes.length, bytes, content: parse(answer) };
+}
+
+function parse(answer: RegistryAnswer): ImageIndex | ImageManifest {
+  try {
+    return parseManifest(answer.bytes, answer.mediaType);
+  } catch (error) {
+    throw error instanceof DeployerError ? withEvidence(error, answer) : error;
+  }
+}
+
+/** What is wrong with a document says the parser; where it came from is known here. */
+function withEvidence(error: DeployerError, answer: RegistryAnswer): DeployerError {
+  const { code, message, suggestions } = error;
+  const evidence = [
+    `${describeAnswer(answer)}, Content-Type: ${cleanLine(answer.mediaType, 100) || 'none'}`,
+    `asked with: ${describeAccept(answer.accept)}`,
+  ];
+  return new DeployerError(code, message, { cause: error, evidence, suggestions });
 }
 
 function lyingDigest(

@@ -44,6 +44,7 @@ export const EXIT_OF = {
 
   registry_rate_limited: 12,
   registry_unavailable: 12,
+  registry_rejected: 12,
   digest_mismatch: 12,
   not_a_registry: 12,
   dns_failed: 12,

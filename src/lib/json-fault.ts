@@ -1,5 +1,7 @@
 // Each alternative starts with another character: linear.
+
 const TOKEN =
+  // eslint-disable-next-line no-control-regex
   /[ \t\n\r]*(?:([{}[\],:])|(")(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
 
 /** What may stand next: `v` a number or word, `"` a string, else the character itself. */
@@ -21,8 +23,8 @@ export function lineOfJsonFault(text: string): number {
     if (kind === undefined || !allowed.includes(kind)) break;
     allowed = allowedAfter(kind, allowed, open);
   }
-  const fault = at + /^[ \t\n\r]*/.exec(text.slice(at))![0].length;
-  return text.slice(0, fault).split('\n').length;
+  const blanks = /^[ \t\n\r]*/.exec(text.slice(at))?.[0] ?? '';
+  return (text.slice(0, at) + blanks).split('\n').length;
 }
 
 /** @param open the brackets that must still be closed, changed by this */

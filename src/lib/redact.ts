@@ -22,8 +22,9 @@ export class Redactor {
     const withoutScheme = value.replace(/^(?:FlyV1|Bearer)\s+/i, '');
     for (const part of [value, withoutScheme, ...withoutScheme.split(',')]) {
       if (part.length < SHORTEST_SECRET) continue;
-      this.#secrets.add(part);
-      this.#secrets.add(encodeURIComponent(part));
+      // As it is, in a URL, and within a JSON text.
+      for (const form of [part, encodeURIComponent(part), JSON.stringify(part).slice(1, -1)])
+        this.#secrets.add(form);
     }
   }
 

@@ -5,8 +5,8 @@ import { isIndexType, isManifestType, MEDIA_TYPE } from './media-types.js';
 import { formatPlatform, normalisePlatform } from './platform.js';
 
 /** BuildKit's annotations on an attestation's descriptor (buildkit docs, attestation-storage.md). */
-export const ATTESTATION_TYPE = 'vnd.docker.reference.type';
-export const ATTESTATION_SUBJECT = 'vnd.docker.reference.digest';
+const ATTESTATION_TYPE = 'vnd.docker.reference.type';
+const ATTESTATION_SUBJECT = 'vnd.docker.reference.digest';
 
 /** What an index's children are, by moby's rule. */
 export interface IndexContent {

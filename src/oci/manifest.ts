@@ -37,13 +37,7 @@ const MOST_DESCRIPTORS = 10_000;
 export function parseManifest(bytes: Uint8Array, contentType: string): ImageIndex | ImageManifest {
   const value = parseObject(bytes);
   const mediaType = agreedMediaType(value, contentType);
-  if (isSchema1Type(mediaType) || value['schemaVersion'] === 1) {
-    throw new DeployerError(
-      'schema1_unsupported',
-      'the image is in Docker manifest schema 1, which was retired in 2020: it names no config, and its digest does not cover the image as it is run',
-      { suggestions: ['build and push the image again with a current Docker or buildx'] },
-    );
-  }
+  if (isSchema1Type(mediaType) || value['schemaVersion'] === 1) throw schema1Unsupported();
   if (value['schemaVersion'] !== 2) throw invalid(`schemaVersion is ${shown(value['schemaVersion'])}, not 2`);
   if (isIndexType(mediaType)) {
     // CVE-2021-41190: a document that can be read both ways means different things to different clients.
@@ -65,6 +59,15 @@ export function parseManifest(bytes: Uint8Array, contentType: string): ImageInde
     };
   }
   throw invalid(`its media type ${shown(mediaType)} is neither an image manifest nor an index`);
+}
+
+/** For who knows it by its media type before its bytes are looked at. */
+export function schema1Unsupported(): DeployerError {
+  return new DeployerError(
+    'schema1_unsupported',
+    'the image is in Docker manifest schema 1, which was retired in 2020: it names no config, and its digest does not cover the image as it is run',
+    { suggestions: ['build and push the image again with a current Docker or buildx'] },
+  );
 }
 
 function agreedMediaType(value: JsonObject, contentType: string): string {
@@ -111,7 +114,7 @@ function descriptors(value: JsonObject, key: string): Descriptor[] {
 }
 
 /** @throws DeployerError `manifest_invalid`, naming the place */
-export function descriptor(value: unknown, where: string): Descriptor {
+function descriptor(value: unknown, where: string): Descriptor {
   if (!isObject(value)) throw invalid(`${where} is not a descriptor`);
   const { mediaType, digest, size, annotations, artifactType, urls } = value;
   if (!isDigest(digest)) throw invalid(`${where}.digest is ${shown(digest)}`);

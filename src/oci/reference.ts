@@ -52,7 +52,7 @@ export function parseReference(input: string): Reference {
   const [domain, remainder] = splitDomain(named);
   const [path, tag] = splitTag(remainder);
 
-  if (tag !== undefined && !TAG.test(tag)) {
+  if (tag !== undefined && !isTag(tag)) {
     throw fail(
       `the tag "${cleanLine(tag, 60)}" may hold letters, digits, "_", "." and "-", at most 128, not starting with "." or "-"`,
     );
@@ -70,6 +70,11 @@ export function parseReference(input: string): Reference {
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined ? {} : { digest }),
   };
+}
+
+/** Whether `text` may stand behind the colon of a reference. */
+export function isTag(text: string): boolean {
+  return TAG.test(text);
 }
 
 /** `domain/path[:tag][@digest]`; parses back to the same reference. */

@@ -34,13 +34,10 @@ export async function readAnswer(
   request: Pick<RegistryAnswer, 'method' | 'accept' | 'authorized'>,
   limit: number,
 ): Promise<RegistryAnswer> {
-  const mediaType =
-    /^[^;]*/
-      .exec(response.headers['content-type'] ?? '')?.[0]
-      .trim()
-      .toLowerCase() ?? '';
+  const [contentType = ''] = (response.headers['content-type'] ?? '').split(';');
+  const mediaType = contentType.trim().toLowerCase();
   const failed = response.status >= 400;
-  const bytes = await response.bytes(failed ? ERROR_BODY_LIMIT : limit);
+  const bytes = await (failed ? response.start(ERROR_BODY_LIMIT) : response.bytes(limit));
   return {
     ...request,
     url: response.url,
@@ -48,7 +45,7 @@ export async function readAnswer(
     headers: response.headers,
     mediaType,
     bytes,
-    errors: failed ? readErrors(bytes) : [],
+    errors: failed ? readErrors(bytes.toString('utf8')) : [],
     html:
       mediaType === 'text/html' || /^\s*<(?:!doctype|html)/i.test(bytes.subarray(0, 200).toString('latin1')),
   };
@@ -66,10 +63,11 @@ export function describeAccept(accept: readonly string[]): string {
   return accept.map(mediaTypeName).join(', ');
 }
 
-function readErrors(bytes: Buffer): RegistryErrorEntry[] {
+/** The errors in the body of a registry or token server, at most five; none when it holds none. */
+export function readErrors(text: string): RegistryErrorEntry[] {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     return [];
   }

@@ -129,6 +129,7 @@ export class Authenticator {
     const realm = await checkRealm(challenge.realm, access.registry, lookup);
     const credential = await credentials.find(access.host, access.path);
     return fetchToken(http, retry, {
+      host: access.host,
       realm,
       scopes: scopesOf(access),
       ...(challenge.service === undefined ? {} : { service: challenge.service }),

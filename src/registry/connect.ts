@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { HttpClient } from '../http/client.js';
-import { Dispatchers } from '../http/dispatchers.js';
+import { Dispatchers, type DispatcherOptions } from '../http/dispatchers.js';
 import { retryPolicy } from '../http/retry.js';
-import { UndiciClient, type RoundTrip } from '../http/undici-client.js';
+import { UndiciClient, type RoundTrip, type UndiciClientOptions } from '../http/undici-client.js';
 import type { Clock } from '../lib/clock.js';
 import { Authenticator } from './authenticator.js';
 import { readCertsD } from './certs-d.js';
 import { FileChallengeMemory, noMemory } from './challenge-memory.js';
 import { RegistryClient } from './client.js';
-import { anonymous, firstOf, type CredentialSource } from './credentials/credential.js';
+import { anonymous, firstOf, telling, type CredentialSource } from './credentials/credential.js';
 import { DockerCredentials } from './credentials/docker-credentials.js';
 import { systemLookup } from './realm.js';
 
@@ -20,9 +20,14 @@ export interface ConnectOptions {
   /** For what goes wrong without ending the run: a credential helper that is missing, a request sent again. */
   readonly warn: (message: string) => void;
   readonly trace?: (roundTrip: RoundTrip) => void;
+  /** Told every secret that is used, before it is. */
+  readonly onSecret?: (secret: string) => void;
   /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
   readonly fallback?: CredentialSource;
   readonly insecure?: readonly string[];
+  /** Shorter or longer waits than the usual, in milliseconds. */
+  readonly timeouts?: Pick<DispatcherOptions, 'connectTimeoutMs'> &
+    Pick<UndiciClientOptions, 'headersTimeoutMs' | 'bodyTimeoutMs'>;
 }
 
 export interface RegistryConnection {
@@ -38,15 +43,19 @@ export interface RegistryConnection {
  * challenges remembered in the XDG cache, four tries.
  */
 export function connectRegistry(options: ConnectOptions): RegistryConnection {
-  const { env, home, clock, warn, insecure = [] } = options;
+  const { env, home, clock, warn, insecure = [], timeouts = {} } = options;
   const docker = env['DOCKER_CONFIG'] || join(home, '.docker');
   const certs = [join(docker, 'certs.d'), '/etc/docker/certs.d'];
   const http = new UndiciClient({
-    dispatchers: new Dispatchers({ env, tlsFor: (host) => readCertsD(certs, host) }),
+    dispatchers: new Dispatchers({ env, tlsFor: (host) => readCertsD(certs, host), ...timeouts }),
     userAgent: options.userAgent,
+    ...timeouts,
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
-  const credentials = firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous);
+  const credentials = telling(
+    firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous),
+    options.onSecret ?? (() => undefined),
+  );
   const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
   const retry = retryPolicy(clock);
   const client = (source: CredentialSource, remembered: typeof noMemory): RegistryClient =>

@@ -25,22 +25,37 @@ interface Refusal {
 function findRefusal(answer: RegistryAnswer, reference: Reference): Refusal {
   const { status } = answer;
   if (status === 407) return proxyRefusal(answer);
+  // What stands before a registry (nginx, a load balancer) says these three with pages of its own.
+  if (status === 429) return rateLimited(answer, reference);
+  if (status >= 500) return unavailable(answer, reference);
+  if (status === 401 && answer.headers['www-authenticate'] !== undefined)
+    return unauthorized(answer, reference);
   if (answer.html) return pageRefusal(answer);
   if (status === 401) return unauthorized(answer, reference);
   if (status === 403) return denied(answer, reference);
   if (status === 404) return notFound(answer, reference);
-  if (status === 429) return rateLimited(answer, reference);
-  if (status >= 500) {
-    return {
-      code: 'registry_unavailable',
-      message: `the registry ${reference.domain} failed to answer (${status}), also when asked again`,
-      suggestions: ["try again in a moment; the registry's status page may tell more"],
-    };
-  }
+  if (status >= 400 && answer.errors.length > 0) return rejected(answer, reference);
   return {
     code: 'not_a_registry',
     message: `${reference.domain} gave an answer (${status}) that no registry gives`,
     suggestions: ['check the host name and port of the reference'],
+  };
+}
+
+function unavailable(answer: RegistryAnswer, { domain }: Reference): Refusal {
+  return {
+    code: 'registry_unavailable',
+    message: `the registry ${domain} failed to answer (${answer.status}), also when asked again`,
+    evidence: titleOf(answer),
+    suggestions: ["try again in a moment; the registry's status page may tell more"],
+  };
+}
+
+function rejected(answer: RegistryAnswer, reference: Reference): Refusal {
+  return {
+    code: 'registry_rejected',
+    message: `the registry ${reference.domain} rejects what it was asked for ${formatReference(reference)} (${answer.status})`,
+    suggestions: ['check that the registry takes such names and tags'],
   };
 }
 
@@ -53,6 +68,7 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
       : `the registry ${domain} asks for credentials, and none were found`,
     suggestions: [
       `log in: docker login ${domain}`,
+      ...(sent ? ["check the repository's name: some registries answer 401 for what is not there"] : []),
       "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
       ...(domain === 'registry.fly.io'
         ? ['for registry.fly.io: user "x", password a Fly token (flyctl auth docker)']
@@ -138,16 +154,21 @@ function proxyRefusal(answer: RegistryAnswer): Refusal {
 }
 
 function pageRefusal(answer: RegistryAnswer): Refusal {
-  const title = /<title[^>]*>([^<]{1,200})/i.exec(answer.bytes.subarray(0, 16_384).toString('utf8'))?.[1];
   return {
     code: 'not_a_registry',
     message: `${answer.url.host} answered with a web page where a registry answers with JSON`,
-    evidence: title === undefined ? [] : [`the page's title: "${cleanLine(title, 100)}"`],
+    evidence: titleOf(answer),
     suggestions: [
       'check the host name and port of the reference',
       `a proxy or a login page may stand in between: try NO_PROXY=${answer.url.hostname}`,
     ],
   };
+}
+
+function titleOf(answer: RegistryAnswer): string[] {
+  if (!answer.html) return [];
+  const title = /<title[^>]*>([^<]{1,200})/i.exec(answer.bytes.subarray(0, 16_384).toString('utf8'))?.[1];
+  return title === undefined ? [] : [`the page's title: "${cleanLine(title, 100)}"`];
 }
 
 function evidenceOf(answer: RegistryAnswer): string[] {

@@ -2,6 +2,7 @@ import type { HttpClient, HttpResponse } from '../http/client.js';
 import { withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
+import { readErrors } from './answer.js';
 import { basicAuthorization, type Credential } from './credentials/credential.js';
 
 const TOKEN_ANSWER_LIMIT = 128 * 1024;
@@ -15,6 +16,8 @@ export interface Token {
 }
 
 export interface TokenRequest {
+  /** docker's name of the registry that the token is for. */
+  readonly host: string;
   readonly realm: URL;
   readonly service?: string;
   readonly scopes: readonly string[];
@@ -77,13 +80,7 @@ function postForToken(http: HttpClient, request: TokenRequest, identityToken: st
 }
 
 function readToken(text: string, realm: URL): Token {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  const fields = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const fields = asRecord(text);
   const token = fields['token'] || fields['access_token'];
   // A token goes into a header: what could end the header line is no token.
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
@@ -97,9 +94,21 @@ function readToken(text: string, realm: URL): Token {
   return { value: token, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : 60 };
 }
 
-async function refused(response: HttpResponse, { realm, credential }: TokenRequest): Promise<DeployerError> {
+/** In a line: a registry's errors, OAuth2's (RFC 6749, 5.2), or the text as it is. */
+function wordsOf(text: string): string {
+  const errors = readErrors(text).map(({ code, message }) => `${code}: ${message}`);
+  const fields = asRecord(text);
+  const own = [fields['error'], fields['error_description'], fields['details'], fields['message']];
+  const words = [...errors, ...own.filter((word) => typeof word === 'string')];
+  return cleanLine(words.length === 0 ? text : words.join('; '), 160);
+}
+
+async function refused(
+  response: HttpResponse,
+  { host, realm, credential }: TokenRequest,
+): Promise<DeployerError> {
   const { status } = response;
-  const said = cleanLine((await response.start(REFUSAL_LIMIT)).toString('utf8'), 160);
+  const said = wordsOf((await response.start(REFUSAL_LIMIT)).toString('utf8'));
   const evidence = [`${realm.origin}${realm.pathname} answered ${status}${said === '' ? '' : `: ${said}`}`];
   if (status === 429) {
     return new DeployerError(
@@ -107,7 +116,7 @@ async function refused(response: HttpResponse, { realm, credential }: TokenReque
       `the token server ${realm.host} limits how often it is asked`,
       {
         evidence,
-        suggestions: ['wait a while, or log in: docker login'],
+        suggestions: [`wait a while, or log in: docker login ${host}`],
       },
     );
   }
@@ -117,11 +126,22 @@ async function refused(response: HttpResponse, { realm, credential }: TokenReque
     const code = status === 401 ? 'registry_unauthorized' : 'registry_denied';
     return new DeployerError(code, `the token server ${realm.host} refused to give a token ${who}`, {
       evidence,
-      suggestions: ['log in again: docker login HOST, or set DOCKER_AUTH_CONFIG in CI'],
+      suggestions: [`log in again: docker login ${host}`, 'in CI: set the variable DOCKER_AUTH_CONFIG'],
     });
   }
   return new DeployerError('registry_unavailable', `the token server ${realm.host} failed`, {
     evidence,
     suggestions: ["try again in a moment; the registry's status page may tell more"],
   });
+}
+
+/** Empty when it is no JSON object. */
+function asRecord(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return {};
+  }
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

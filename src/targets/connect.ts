@@ -1,6 +1,8 @@
-import type { ApiCredentials } from '../config/api-credentials.js';
+import { apiCredentials, type ApiCredentials, type ApiInputs } from '../config/api-credentials.js';
 import type { TargetName } from '../config/deploy-config.js';
 import type { HttpClient } from '../http/client.js';
+import { Dispatchers } from '../http/dispatchers.js';
+import { UndiciClient, type RoundTrip } from '../http/undici-client.js';
 import type { Clock } from '../lib/clock.js';
 import type { Target } from './target.js';
 
@@ -14,6 +16,24 @@ export interface TargetPorts {
 /** The target of this name, connected. Loaded only now: a deploy needs one. */
 export function connectTarget(name: TargetName, ports: TargetPorts): Promise<Target> {
   return CONNECT[name](ports);
+}
+
+export interface ApiPorts extends ApiInputs {
+  readonly clock: Clock;
+  readonly userAgent: string;
+  readonly trace?: (roundTrip: RoundTrip) => void;
+}
+
+/**
+ * The same, for a command that talks to the target's API and to no registry.
+ * @throws DeployerError `usage`, `api_unauthorized`
+ */
+export async function connectApi(name: TargetName, ports: ApiPorts): Promise<Target> {
+  const { env, clock, userAgent, trace } = ports;
+  const api = await apiCredentials(ports);
+  const dispatchers = new Dispatchers({ env });
+  const http = new UndiciClient({ dispatchers, userAgent, ...(trace === undefined ? {} : { trace }) });
+  return connectTarget(name, { http, clock, api, env });
 }
 
 const CONNECT: Readonly<Record<TargetName, (ports: TargetPorts) => Promise<Target>>> = {

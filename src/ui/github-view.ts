@@ -56,7 +56,9 @@ function summaryOf({ result, error }: { result?: DeployResult; error?: ErrorDocu
 }
 
 function headingOf(result: DeployResult | undefined): string {
-  return result === undefined ? 'Deploy' : `${result.app} v${result.release.version}: ${result.status}`;
+  return result === undefined
+    ? 'Deploy planned, nothing changed'
+    : `${result.app} v${result.release.version}: ${result.status}`;
 }
 
 function rowsOf({ image, release, machines, url, durations }: DeployResult): string[] {

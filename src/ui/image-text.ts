@@ -3,7 +3,7 @@ import type { Inspection, InspectedPlatform } from '../image/inspect.js';
 import { formatSize } from '../lib/size.js';
 import { cleanLine } from '../lib/text.js';
 
-/** `image inspect` for a person: a tree of what lies in the registry. */
+/** `image inspect` for a person: a tree of what lies in the registry. What the image says itself is cleaned. */
 export function inspectionLines(inspection: Inspection): string[] {
   const { reference, digest, mediaType, kind, size, platforms, attestations, annotations } = inspection;
   const lines = [

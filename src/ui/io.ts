@@ -62,7 +62,7 @@ export function forRunner(io: Io, text: string): string {
 }
 
 /** Whether `flag` stands among the arguments, before any `--`. */
-export function hasFlag(argv: readonly string[], flag: string): boolean {
+function hasFlag(argv: readonly string[], flag: string): boolean {
   const end = argv.indexOf('--');
   return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
 }

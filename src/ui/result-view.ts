@@ -1,14 +1,16 @@
-import type { EventSink } from '../deploy/events.js';
-import type { DeployResult } from '../deploy/result.js';
+import type { EventSink, TimedDeployEvent } from '../deploy/events.js';
+import type { PlanDocument } from '../deploy/plan.js';
 import type { EventView } from './deploy-view.js';
 import { forRunner, type Io, type Output } from './io.js';
+import { planLines } from './plan-lines.js';
 import { resultLine } from './release-lines.js';
 
-/** The last line of a deploy: what came of it. */
+/** What a deploy says last: the line that tells what came of it; of a dry run the plan. */
 export class ResultView implements EventView {
   readonly #io: Io;
   readonly #output: Output;
-  #result: DeployResult | undefined;
+  #plan: PlanDocument | undefined;
+  #lines: readonly string[] = [];
 
   constructor(io: Io, output: Output) {
     this.#io = io;
@@ -16,13 +18,21 @@ export class ResultView implements EventView {
   }
 
   readonly show: EventSink = (event) => {
-    if (event.type === 'done') this.#result = event.result;
+    if (event.type === 'plan') this.#plan = event.plan;
+    if (event.type === 'done') this.#lines = this.#linesOf(event);
   };
+
+  #linesOf({ result, error }: TimedDeployEvent & { readonly type: 'done' }): readonly string[] {
+    if (result === undefined) {
+      return error === undefined && this.#plan !== undefined ? planLines(this.#plan) : [];
+    }
+    const line = resultLine(result);
+    return line === undefined ? [] : [line];
+  }
 
   /** Only now: the terminal is free when the views before have closed. */
   close(): Promise<void> {
-    const line = this.#result && resultLine(this.#result);
-    if (line !== undefined) this.#output.write(forRunner(this.#io, `${line}\n`));
+    for (const line of this.#lines) this.#output.write(forRunner(this.#io, `${line}\n`));
     return Promise.resolve();
   }
 }

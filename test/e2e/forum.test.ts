@@ -41,7 +41,7 @@ describe("what buildx makes by default, in docker-registry 2.8: the deploy of Fl
       `  the registry says: "${REGISTRYS_WORDS}"`,
       `  GET ${registry.url}/v2/example/manifests/tag -> 404 MANIFEST_UNKNOWN: ${REGISTRYS_WORDS}`,
       '  asked with: Docker manifest, Docker manifest list',
-      '  asked as a client of before 2023 would (--accept docker): Docker manifest, Docker manifest list alone',
+      '  asked as a client of before 2023 would (--accept docker)',
       '  Try: ask with every media type: leave --accept docker out',
       '',
     ]);

@@ -57,11 +57,11 @@ describe('an app that somebody else deploys', function () {
     await deploy(first);
     const results = await Promise.all([deploy(second), deploy(first, '-e', 'ROUND=2')]);
     const [earlier, later] = results.sort((a, b) => a.release.version - b.release.version);
-    expect(earlier?.release).to.include({ version: 2, previous: 1 });
-    expect(later?.release).to.include({ version: 3, previous: 2 });
+    expect(earlier.release).to.include({ version: 2, previous: 1 });
+    expect(later.release).to.include({ version: 3, previous: 2 });
     for (const { config: now, instance_id: _version, id } of await stage.machines('twice')) {
-      expect(now['image']).to.equal(later?.image.deployed);
-      expect(now.metadata).to.include({ deployer_release_id: later?.release.id, fly_release_version: '3' });
+      expect(now['image']).to.equal(later.image.deployed);
+      expect(now.metadata).to.include({ deployer_release_id: later.release.id, fly_release_version: '3' });
       const lease = await stage.platform.client.call(`GET /apps/twice/machines/${id}/lease`);
       expect(lease.status, 'no lock stays behind').to.equal(404);
     }

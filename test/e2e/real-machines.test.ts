@@ -105,9 +105,11 @@ describe('machines that are containers of a Docker Engine', function () {
     const url = await begin('three', '--config', config);
     const release = deploy('three', 'v2', '--config', config);
     const answers = new Set<string>();
-    let ended = false;
-    void release.finally(() => (ended = true));
-    for (; !ended; await delay(20)) answers.add(await ask(url));
+    const ended = new AbortController();
+    void release.finally(() => {
+      ended.abort();
+    });
+    for (; !ended.signal.aborted; await delay(20)) answers.add(await ask(url));
     const { code, stderr } = await release;
     expect(code, stderr).to.equal(0);
     expect(stderr).to.match(/\[3\/3\] machine \w+: healthy/);

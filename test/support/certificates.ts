@@ -12,8 +12,11 @@ export interface Certificates {
   readonly keyFile: string;
 }
 
-/** A throw-away CA in `folder`, and a certificate of it for localhost, 127.0.0.1 and ::1, both good for two days. */
-export async function makeCertificates(folder: string): Promise<Certificates> {
+/**
+ * A throw-away CA in `folder`, and a certificate of it for localhost, 127.0.0.1, ::1 and `names`, both good for two
+ * days.
+ */
+export async function makeCertificates(folder: string, names: readonly string[] = []): Promise<Certificates> {
   const file = (name: string): string => join(folder, name);
   const caFile = file('ca.pem');
   const certFile = file('server.pem');
@@ -23,7 +26,8 @@ export async function makeCertificates(folder: string): Promise<Certificates> {
     ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
     ...['-subj', '/CN=localhost', '-keyout', keyFile, '-out', file('server.csr')],
   );
-  await writeFile(file('server.ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n');
+  const alternatives = ['DNS:localhost', 'IP:127.0.0.1', 'IP:::1', ...names.map((name) => `DNS:${name}`)];
+  await writeFile(file('server.ext'), `subjectAltName=${alternatives.join()}\n`);
   await openssl(
     ...['x509', '-req', '-days', '2', '-in', file('server.csr'), '-CA', caFile, '-CAkey', file('ca.key')],
     ...['-CAcreateserial', '-extfile', file('server.ext'), '-out', certFile],

@@ -21,7 +21,7 @@ export const RESULT: DeployResult = {
   durations: { search: 412, build: 0, push: 0, release: 14_200, total: 15_000 },
 };
 
-export const NOT_FOUND: ErrorDocument = {
+const NOT_FOUND: ErrorDocument = {
   code: 'tag_not_found',
   message: `failed to fetch an image or build from source: Could not find image "${IMAGE}"`,
   evidence: ['Tags there: main-41, main-42, latest'],

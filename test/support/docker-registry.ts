@@ -13,6 +13,8 @@ export interface DockerRegistryOptions {
     | { readonly kind: 'basic'; readonly user: string; readonly password: string }
     | { readonly kind: 'token'; readonly server: TokenServer };
   readonly tls?: Certificates;
+  /** Where its images lie; else in a folder that goes with it. */
+  readonly dataFolder?: string;
   /** Lets manifests and blobs be deleted. */
   readonly delete?: boolean;
 }
@@ -24,6 +26,8 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly pid: number;
   /** What it logged so far: one line for each request, among others. */
   log(): string;
+  /** `GET /v2/app/manifests/v1 200`, for each request so far. */
+  requests(): string[];
   stop(): Promise<void>;
 }
 
@@ -51,7 +55,15 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     await folder.remove();
   };
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
-  return { host, url, pid: server.pid, log: server.log, stop, [Symbol.asyncDispose]: stop };
+  const requests = (): string[] => requestsIn(server.log());
+  return { host, url, pid: server.pid, log: server.log, requests, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** From the lines in Apache's format; each is written before its answer is complete. */
+function requestsIn(log: string): string[] {
+  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/1\.1" (\d+) /g)].map(
+    ([, method, path, status]) => `${method} ${path} ${status}`,
+  );
 }
 
 async function configOf(options: DockerRegistryOptions, folder: string): Promise<object> {
@@ -59,7 +71,7 @@ async function configOf(options: DockerRegistryOptions, folder: string): Promise
     version: '0.1',
     log: { level: 'info', formatter: 'json' },
     storage: {
-      filesystem: { rootdirectory: join(folder, 'data') },
+      filesystem: { rootdirectory: options.dataFolder ?? join(folder, 'data') },
       delete: { enabled: options.delete ?? false },
       maintenance: { uploadpurging: { enabled: false } },
     },

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { AssertionError } from 'chai';
 import { DeployerError } from '../../src/lib/errors.js';
 
@@ -9,7 +10,7 @@ export async function failureOf(work: () => unknown): Promise<DeployerError> {
   } catch (error) {
     return asFailure(error);
   }
-  throw new AssertionError(`it succeeded, with ${JSON.stringify(value)?.slice(0, 500)}`);
+  throw succeeded(value);
 }
 
 /** As `failureOf`, of what is not asynchronous. */
@@ -20,7 +21,11 @@ export function thrownBy(work: () => unknown): DeployerError {
   } catch (error) {
     return asFailure(error);
   }
-  throw new AssertionError(`it succeeded, with ${JSON.stringify(value)?.slice(0, 500)}`);
+  throw succeeded(value);
+}
+
+function succeeded(value: unknown): Error {
+  return new AssertionError(`it succeeded, with ${inspect(value).slice(0, 500)}`);
 }
 
 function asFailure(error: unknown): DeployerError {

@@ -32,7 +32,10 @@ export class HostCli {
    *   DeployerError and the flags `boolean`, `integer` and `string`
    * @param entry `deployer`: through this project's `run`; `oclif`: through oclif's own, as another host would
    */
-  static async create(commands: Record<string, string>, entry: 'deployer' | 'oclif' = 'deployer') {
+  static async create(
+    commands: Record<string, string>,
+    entry: 'deployer' | 'oclif' = 'deployer',
+  ): Promise<HostCli> {
     const folder = await mkdtemp(join(tmpdir(), 'deployer-host-'));
     const pjson = {
       name: 'host',

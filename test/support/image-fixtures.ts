@@ -35,6 +35,8 @@ export interface ImageOptions {
   /** Instead of a web server on port 8080. `/bin/sh` and busybox's applets are there. */
   readonly command?: readonly string[];
   readonly env?: readonly string[];
+  /** `false`: without busybox, so that it is quickly made and pushed; it can't be run. */
+  readonly runnable?: boolean;
   /** zstd is named only: the bytes are gzip, and nobody can run it. */
   readonly layerMediaType?: string;
 }
@@ -96,14 +98,19 @@ export async function buildxIndex(
 }
 
 /** linux/amd64 and linux/arm64, as an OCI index or a Docker manifest list. */
-export async function multiPlatformIndex(form: 'oci' | 'docker' = 'oci'): Promise<FixtureManifest> {
-  const images = await Promise.all([LINUX_AMD64, LINUX_ARM64].map((platform) => image(form, { platform })));
+export async function multiPlatformIndex(
+  form: 'oci' | 'docker' = 'oci',
+  options: ImageOptions = {},
+): Promise<FixtureManifest> {
+  const images = await Promise.all(
+    [LINUX_AMD64, LINUX_ARM64].map((platform) => image(form, { ...options, platform })),
+  );
   return index(images, form);
 }
 
 /** An index whose only entry is an index (image-spec allows it). */
-export async function nestedIndex(): Promise<FixtureManifest> {
-  return index([await multiPlatformIndex()]);
+export async function nestedIndex(options: ImageOptions = {}): Promise<FixtureManifest> {
+  return index([await multiPlatformIndex('oci', options)]);
 }
 
 /** An index of these, in this order. */
@@ -214,7 +221,8 @@ async function image(form: 'oci' | 'docker', options: ImageOptions): Promise<Fix
   const types = TYPES[form];
   const platform = options.platform ?? LINUX_AMD64;
   const files = { 'www/index.html': `${options.message ?? 'hello'}\n` };
-  const layers = [await busyboxLayer(platform), await filesLayer(files)];
+  const root = options.runnable === false ? filesLayer({ 'etc/root': 'empty\n' }) : busyboxLayer(platform);
+  const layers = [await root, await filesLayer(files)];
   const config = blob(
     types.config,
     json({

@@ -22,10 +22,14 @@ interface Response {
   readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
 }
 
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema?: Schema }[];
+  readonly requestBody?: Response;
+  readonly responses: Readonly<Record<string, Response>>;
+}
+
 interface Description {
-  readonly paths: Readonly<
-    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, Response>> }>>>
-  >;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
 /**
@@ -65,6 +69,31 @@ export class MachinesSpec {
     if (schema === undefined) return [];
     const data = asDescribed(body);
     return [...this.#invalid(schema, data), ...this.#unknown(schema, data, '')];
+  }
+
+  /**
+   * What in this request is not as described; empty when all is.
+   * @param url below the API's version
+   * @param beyond what the wire takes and the description leaves out: `kill`, `/app_name`
+   */
+  requestProblems(method: string, url: URL, body: unknown, beyond: readonly string[]): readonly string[] {
+    const template = this.#template(url.pathname);
+    const operation =
+      template === undefined ? undefined : this.#description.paths[template]?.[method.toLowerCase()];
+    if (template === undefined || operation === undefined)
+      return [`${method} ${url.pathname} is not described`];
+    this.seen.add(`${method} ${template}`);
+    const queries = operation.parameters?.filter((each) => each.in === 'query') ?? [];
+    const badQueries = [...url.searchParams].flatMap(([name, value]) => {
+      const schema = queries.find((each) => each.name === name)?.schema;
+      if (schema === undefined) return beyond.includes(name) ? [] : [`?${name} is not described`];
+      return this.#invalid(schema, schema.type === 'string' ? value : JSON.parse(value));
+    });
+    const schema = operation.requestBody?.content?.['application/json']?.schema;
+    if (schema === undefined)
+      return [...badQueries, ...(body === undefined ? [] : ['a body is not described'])];
+    const badBody = [...this.#invalid(schema, body), ...this.#unknown(schema, body, '')];
+    return [...badQueries, ...badBody.filter((problem) => !beyond.some((each) => problem.startsWith(each)))];
   }
 
   #template(path: string): string | undefined {

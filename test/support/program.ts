@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { makeTempFolder } from './temp-folder.js';
 import { RUN_VARIABLE } from './survivors.mjs';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -60,6 +61,8 @@ export function startProgram(args: readonly string[], options: RunOptions = {}):
 }
 
 /** As `startProgram`, to its end. */
-export function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return startProgram(args, options).finished;
+export async function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  await using home = await makeTempFolder('home');
+  const env = { HOME: home.path, ...options.env };
+  return await startProgram(args, { ...options, env }).finished;
 }

@@ -23,6 +23,12 @@ async function pushContents(target: PushTarget, manifest: FixtureManifest): Prom
 }
 
 async function pushBlob(target: PushTarget, blob: FixtureBlob): Promise<void> {
+  const { authorization } = target;
+  const there = await fetch(`${target.url}/v2/${target.repository}/blobs/${blob.digest}`, {
+    method: 'HEAD',
+    headers: authorization === undefined ? {} : { authorization },
+  });
+  if (there.ok) return;
   const started = await send(target, 'POST', `${target.url}/v2/${target.repository}/blobs/uploads/`, 202);
   const location = new URL(started.headers.get('location') ?? '', target.url);
   location.searchParams.set('digest', blob.digest);

@@ -25,7 +25,10 @@ export class SteppedClock implements Clock {
         this.#sleepers.delete(sleeper);
         reject(signal?.reason as Error);
       };
-      if (signal?.aborted === true) return void abort();
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
       signal?.addEventListener('abort', abort, { once: true });
       this.#sleepers.add(sleeper);
     });

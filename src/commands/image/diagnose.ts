@@ -4,8 +4,8 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { registryFlags } from '../../cli/registry-flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
 import { diagnoseImage, type Diagnosis } from '../../image/diagnose.js';
+import { parseRegistryImage } from '../../image/location.js';
 import { ShapeReader } from '../../image/shape.js';
-import { parseReference } from '../../oci/reference.js';
 import { connectRegistry } from '../../registry/connect.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { knownPlatforms } from '../../targets/known-platforms.js';
@@ -27,7 +27,7 @@ export default class ImageDiagnose extends BaseCommand {
 
   async run(): Promise<Diagnosis> {
     const { args, flags } = await this.parse(ImageDiagnose);
-    const reference = parseReference(args.reference);
+    const reference = parseRegistryImage(args.reference);
     const { registry, anonymous, credentials } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
       fallback: flyRegistryCredentials(this.io.env),
@@ -40,9 +40,11 @@ export default class ImageDiagnose extends BaseCommand {
       reader: new ShapeReader(registry),
       authenticated: credential !== undefined,
     };
-    const diagnosis = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
+    const found = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
       diagnoseImage(reference, targets, ports, this.signal),
     );
+    // It holds what servers said, who may have repeated what they were sent.
+    const diagnosis = this.io.redactor.redactDocument(found);
     for (const line of diagnosisLines(diagnosis)) this.out(line);
     return diagnosis;
   }

@@ -4,11 +4,11 @@ import { BaseCommand } from '../../cli/base-command.js';
 import { registryFlags } from '../../cli/registry-flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
 import { inspectImage, type Inspection } from '../../image/inspect.js';
+import { parseRegistryImage } from '../../image/location.js';
 import { ImageSearch } from '../../image/search.js';
 import { ShapeReader } from '../../image/shape.js';
 import { systemClock } from '../../lib/clock.js';
 import { parsePlatform } from '../../oci/platform.js';
-import { parseReference } from '../../oci/reference.js';
 import { connectRegistry } from '../../registry/connect.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { inspectionLines } from '../../ui/image-text.js';
@@ -25,14 +25,17 @@ export default class ImageInspect extends BaseCommand {
 
   async run(): Promise<Inspection | void> {
     const { args, flags } = await this.parse(ImageInspect);
-    const reference = parseReference(args.reference);
+    const reference = parseRegistryImage(args.reference);
     const only = flags.platform === undefined ? undefined : parsePlatform(flags.platform, '--platform');
     const { registry } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
       fallback: flyRegistryCredentials(this.io.env),
     });
     const { signal } = this;
-    const found = await new ImageSearch(registry, systemClock).find(reference, { signal });
+    const found = await new ImageSearch(registry, systemClock).find(reference, {
+      signal,
+      onWait: (why) => this.note(why),
+    });
     if (flags.raw && !this.io.json) {
       this.io.stdout.write(found.stored.bytes);
       return;

@@ -20,6 +20,7 @@ export class App {
   #addresses: readonly AddressRecord[];
   #proxyPort: number | undefined;
   #proxy: FrontProxy | undefined;
+  #closed = false;
 
   constructor(record: AppRecord, ports: SupervisorPorts) {
     const { machines, proxyPort, addresses = [], ...rest } = record;
@@ -61,6 +62,7 @@ export class App {
 
   /** Ends every process; the records stay as they are. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.machines().map((each) => each.shutdown()));
     await this.#proxy?.close();
   }
@@ -71,8 +73,9 @@ export class App {
     await this.close();
   }
 
-  /** @throws ApiError 409 when the name is taken */
+  /** @throws ApiError 409 when the name is taken, 503 when the emulator is closing */
   createMachine(request: MachineRequest, imageRef: ImageRef): Supervisor {
+    if (this.#closed) throw new ApiError('unavailable', 'the emulator is closing');
     const name = request.name ?? newMachineName();
     const namesake = this.machines().find(
       ({ machine }) => machine.name === name && machine.state !== 'destroyed',

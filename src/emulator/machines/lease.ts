@@ -19,6 +19,9 @@ export interface LeaseRequest {
   readonly description?: string;
 }
 
+/** Who holds a lease: on Fly a token's owner; here there is one token. */
+const OWNER = 'emulator@localhost';
+
 /** Seconds that a lease lasts when its request names none. */
 export const DEFAULT_TTL = 30;
 const LONGEST_TTL = 24 * 3600;
@@ -30,7 +33,7 @@ export function liveLease(lease: Lease | undefined, nowMs: number): Lease | unde
 
 /**
  * The lease after a POST: a new one, or the held one with a later end when the request proves to hold it.
- * @param fresh what a new lease would be, but for its end
+ * @param fresh what a new lease would hold
  * @throws ApiError 409 when another holds it; 404 when the lease to refresh has run out; 400 for a bad ttl
  */
 export function takeLease(
@@ -38,7 +41,7 @@ export function takeLease(
   current: Lease | undefined,
   request: LeaseRequest,
   nowMs: number,
-  fresh: Omit<Lease, 'expires_at' | 'description'>,
+  fresh: Pick<Lease, 'nonce' | 'version'>,
 ): Lease {
   if (!Number.isInteger(request.ttl) || request.ttl < 1 || request.ttl > LONGEST_TTL) {
     throw new ApiError('invalid_argument', `ttl: must be a whole number of seconds, 1 to ${LONGEST_TTL}`);
@@ -52,7 +55,7 @@ export function takeLease(
     return { ...held, expires_at, description: request.description ?? held.description };
   }
   if (held !== undefined) throw leaseHeld(machineId, held);
-  return { ...fresh, expires_at, description: request.description ?? '' };
+  return { ...fresh, owner: OWNER, expires_at, description: request.description ?? '' };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Reference } from '../../oci/reference.js';
 import { ApiError } from './api-error.js';
 import { App } from './app.js';
 import type { StateFile } from './state-file.js';
-import type { SupervisorPorts } from './supervisor.js';
+import type { Supervisor, SupervisorPorts } from './supervisor.js';
 
 /**
  * The digest that a reference names at this moment; undefined when it can't be known before the engine has pulled it.
@@ -73,12 +73,21 @@ export class Platform {
     return app;
   }
 
-  /** @throws ApiError 422 when the name is taken */
+  /**
+   * The machine that a request's path names.
+   * @throws ApiError 404
+   */
+  machineOf(params: Readonly<Record<string, string>>): Supervisor {
+    return this.app(params['app'] ?? '').machine(params['machine'] ?? '');
+  }
+
+  /** @throws ApiError 422 when the name is taken, 503 when the emulator is closing */
   async createApp(name: string, organization: string, network: string): Promise<App> {
     if (this.#apps.has(name)) {
       const error = 'Validation failed: Name has already been taken';
       throw new ApiError('unprocessable', error, { error, status: 'name_taken' });
     }
+    if (this.#closed) throw new ApiError('unavailable', 'the emulator is closing');
     const created_at = new Date(this.ports.clock.now()).toISOString();
     const app = this.#app({ id: randomUUID(), name, organization, network, created_at, machines: [] });
     this.#apps.set(name, app);

@@ -5,6 +5,7 @@ import { ApiError } from './api-error.js';
 import { checksOf, type CheckResult } from './check-monitor.js';
 import { newUlid } from './ids.js';
 import { stopOrder, type StopOrder } from './instance-spec.js';
+import { requireLease } from './lease.js';
 import type { MachineConfig } from './machine-config.js';
 import { MachineRun, type Ending, type RunExit, type RunPorts } from './machine-run.js';
 import {
@@ -82,6 +83,15 @@ export class Supervisor {
   watch(listener: () => void): () => void {
     this.#watchers.add(listener);
     return () => this.#watchers.delete(listener);
+  }
+
+  /**
+   * Refuses a change by who does not hold the machine's lease, where there is one.
+   * @throws ApiError 409
+   */
+  requireLease(nonce: string | undefined): void {
+    const { id, lease } = this.#machine;
+    requireLease(id, lease, nonce, this.#ports.clock.now());
   }
 
   /** Changes what is not the machine's state: metadata, lease, cordon. */

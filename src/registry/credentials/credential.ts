@@ -30,6 +30,23 @@ export function firstOf(...sources: readonly CredentialSource[]): CredentialSour
   };
 }
 
+/** As `source`, and tells every secret that it gives out, to who keeps them out of what is printed. */
+export function telling(source: CredentialSource, tell: (secret: string) => void): CredentialSource {
+  return {
+    async find(host, path) {
+      const credential = await source.find(host, path);
+      if (credential !== undefined) for (const secret of secretsOf(credential)) tell(secret);
+      return credential;
+    },
+  };
+}
+
+function secretsOf(credential: Credential): string[] {
+  if (credential.kind !== 'password') return [credential.token];
+  // As it goes over the wire too: a server may repeat what it was sent.
+  return [credential.password, basicAuthorization(credential).replace('Basic ', '')];
+}
+
 /** `Basic …` (RFC 7617, UTF-8). */
 export function basicAuthorization(credential: {
   readonly username: string;

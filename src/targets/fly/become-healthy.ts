@@ -5,12 +5,11 @@ import type { Watch } from './watch.js';
 
 /**
  * Waits until a machine's new version is up: started, then its checks, or without any a while of staying started.
- * @param proof how many checks are defined, or that being started says enough
+ * @param checks how many are defined
  * @throws DeployerError `release_failed`, `timed_out`
  */
-export async function becomeHealthy(watch: Watch, proof: number | 'started-is-enough'): Promise<void> {
+export async function becomeHealthy(watch: Watch, checks: number): Promise<void> {
   await waitStarted(watch);
-  if (proof === 'started-is-enough') return;
-  if (proof > 0) await waitChecks(watch);
+  if (checks > 0) await waitChecks(watch);
   else await waitSettled(watch);
 }

@@ -43,9 +43,14 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   if (last !== undefined && (last.restarting === false || STOPPED.has(machine.state)))
     return `exited with code ${code}`;
   if (DEAD.has(machine.state)) return `could not be started (state ${cleanLine(machine.state, 20)})`;
-  if (STOPPED.has(machine.state) && eventsSince(machine, mark).some(isStart))
-    return 'was stopped by someone else, or by autostop, before it was known to be healthy';
   return undefined;
+}
+
+/** Why a machine that ran is not to be waited for any more: it was told to stop. After its release that is no fault. */
+export function whyStopped(machine: Machine, mark: RunMark): string | undefined {
+  return STOPPED.has(machine.state) && eventsSince(machine, mark).some(isStart)
+    ? 'was stopped by someone else, or by autostop, before it was known to be healthy'
+    : undefined;
 }
 
 /** Not `starting`, which an order to start leaves too. */
@@ -69,7 +74,7 @@ export function exitsSince(machine: Machine, mark: RunMark): readonly ExitEvent[
 }
 
 /** Events of the new version, newest first: those that were not there before, and came after its launch. */
-export function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
+function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
   const fresh = newestFirst(machine).filter((event) => !mark.seenEvents.has(eventKey(event)));
   const launch = fresh.findIndex((event) => event.type === 'launch' || event.type === 'update');
   return launch === -1 ? fresh : fresh.slice(0, launch);

@@ -40,12 +40,37 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
     if (seen === undefined) byVersion.set(version, [trace]);
     else seen.push(trace);
   }
+  const mentioned = imagesOfPredecessors(traces);
   const releases = [...byVersion].map(([version, ofVersion]) =>
-    pastRelease(version, ofVersion, histories.length, undone.has(version)),
+    pastRelease(version, withImage(ofVersion, mentioned.get(version)), histories.length, undone.has(version)),
   );
-  return [...releases, ...onlyMentioned(traces, byVersion)].sort(
-    (a, b) => b.record.version - a.record.version,
+  // The platform does not keep a machine's versions for ever.
+  const forgotten = [...mentioned].filter(([version]) => !byVersion.has(version)).map(mentionedRelease);
+  return [...releases, ...forgotten].sort((a, b) => b.record.version - a.record.version);
+}
+
+/** What each release says of the one before it: its image, by digest where that was known when it still ran. */
+function imagesOfPredecessors(traces: readonly Trace[]): ReadonlyMap<number, string> {
+  return new Map(
+    traces.flatMap(({ config }): [number, string][] => {
+      const { previousVersion: version, previousImage: image } = readReleaseMetadata(config);
+      return version === undefined || image === undefined ? [] : [[version, image]];
+    }),
   );
+}
+
+/** A release that flyctl made names its image by tag; its successor has noted the digest. */
+function withImage(
+  traces: readonly [Trace, ...Trace[]],
+  mentioned: string | undefined,
+): readonly [Trace, ...Trace[]] {
+  const known = traces.some(({ image }) => image?.includes('@'));
+  const [first, ...others] = traces;
+  return known || mentioned === undefined ? traces : [{ ...first, image: mentioned }, ...others];
+}
+
+function mentionedRelease([version, image]: [number, string]): PastRelease {
+  return { record: { id: `v${version}`, version, ...imageFields(image), status: 'past', units: 0 } };
 }
 
 function tracesOf({ machine, versions }: MachineHistory): Trace[] {
@@ -68,7 +93,7 @@ function pastRelease(
   machines: number,
   undone: boolean,
 ): PastRelease {
-  // Of several the one by digest: a release that flyctl made names its image by tag in its older versions.
+  // Of several the one by digest: the platform knows it for what runs now, and keeps it with no older version.
   const trace = traces.find(({ image }) => image?.includes('@')) ?? traces[0];
   const running = new Set(traces.filter(({ current }) => current).map(({ machine }) => machine.id)).size;
   const times = traces.map(({ createdAt }) => createdAt).filter((at): at is number => at !== undefined);
@@ -85,19 +110,6 @@ function pastRelease(
     },
     config: trace.config,
   };
-}
-
-/** Releases whose machines' versions the platform no longer keeps, but whose successor tells of them. */
-function onlyMentioned(traces: readonly Trace[], known: ReadonlyMap<number, unknown>): PastRelease[] {
-  const mentioned = new Map<number, PastRelease>();
-  for (const { config } of traces) {
-    const { previousVersion: version, previousImage: image } = readReleaseMetadata(config);
-    if (version === undefined || image === undefined || known.has(version)) continue;
-    mentioned.set(version, {
-      record: { id: `v${version}`, version, ...imageFields(image), status: 'past', units: 0 },
-    });
-  }
-  return [...mentioned.values()];
 }
 
 function imageFields(image = ''): Pick<ReleaseRecord, 'image' | 'digest'> {

@@ -27,6 +27,6 @@ export function machineFailure(
       : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last)];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
-    suggestions: [`deployer logs -a ${app}`],
+    suggestions: [`flyctl logs -a ${app}`],
   });
 }

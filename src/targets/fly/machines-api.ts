@@ -64,10 +64,10 @@ export class MachinesApi {
     this.#accept(answer);
   }
 
-  /** @returns how many public addresses the app has; undefined when the API does not deal in addresses */
+  /** @returns how many public addresses the app has; undefined when the API or the token has no say in addresses */
   async countAddresses(signal?: AbortSignal): Promise<number | undefined> {
     const answer = await this.#read('list-addresses', '/ip_assignments', { signal });
-    if (answer.status === 404 || answer.status === 501) return undefined;
+    if ([403, 404, 501].includes(answer.status)) return undefined;
     return this.#parse(IpAssignments, answer).ips?.length ?? 0;
   }
 

@@ -44,11 +44,12 @@ async function lock(
 ): Promise<FlyPlan> {
   const { signal, report } = context;
   const total = plan.state.machines.length;
+  const giveUpAt = ports.clock.now() + plan.request.lockWaitMs;
   const tell = (message: string): void => report({ type: 'progress', message, healthy: 0, total });
   try {
     for (let current = plan; ;) {
       for (const { id } of current.state.machines)
-        await leases.acquire(id, { waitMs: plan.request.lockWaitMs, signal, tell });
+        await leases.acquire(id, { waitMs: giveUpAt - ports.clock.now(), signal, tell });
       const state = { ...(await ports.read(signal)), restore: plan.state.restore };
       if (plan.state.exists && !state.exists) throw deletedMeanwhile(state.app);
       if (sameMachines(state, current.state)) return current;

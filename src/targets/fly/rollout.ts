@@ -1,24 +1,18 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import type { ReleaseContext, ReleaseOutcome } from '../target.js';
-import { appUrl } from './app-url.js';
-import { becomeHealthy } from './become-healthy.js';
-import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
-import { definedChecks, markRun, whyDead } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
+import type { ReleaseContext, ReleaseOutcome, Unit } from '../target.js';
+import { appUrl } from './app-url.js';
+import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
 import type { Leases } from './lease.js';
-import type { Machine } from './machine.js';
+import { MachineChanges } from './machine-changes.js';
 import type { MachinesApi } from './machines-api.js';
-import { machineFailure } from './machine-failure.js';
 import type { FlyPlan, FlyState, MachineChange } from './plan.js';
 import { readReleaseMetadata } from './release-metadata.js';
-import { undo, type Touched } from './undo.js';
+import { undo } from './undo.js';
 import { unitOf } from './unit.js';
-import { Watch } from './watch.js';
-import { createApp, createMachine, updateMachine } from './write-once.js';
-
-type Update = Extract<MachineChange, { kind: 'update' }>;
-type Create = Extract<MachineChange, { kind: 'create' }>;
+import { Voice } from './voice.js';
+import { createApp } from './write-once.js';
 
 export interface ReleasePorts {
   readonly api: MachinesApi;
@@ -33,34 +27,33 @@ export class Rollout {
   readonly #leases: Leases;
   readonly #context: ReleaseContext;
   readonly #ports: ReleasePorts;
-  /** Every machine that was written to, in that order: what an undo has to put back. */
-  readonly #touched: Touched[] = [];
+  readonly #voice: Voice;
+  readonly #changes: MachineChanges;
   #appCreated = false;
-  #healthy = 0;
-  /** Creating is one at a time: see createMachine. */
-  #creating: Promise<unknown> = Promise.resolve();
 
   constructor(plan: FlyPlan, leases: Leases, context: ReleaseContext, ports: ReleasePorts) {
     this.#plan = plan;
     this.#leases = leases;
     this.#context = context;
     this.#ports = ports;
+    this.#voice = new Voice(context.report, plan.changes.length);
+    this.#changes = new MachineChanges({ ...ports, plan, leases, voice: this.#voice });
   }
 
   async run(): Promise<ReleaseOutcome> {
     const { changes, width, verify, release } = this.#plan;
-    const { signal, report } = this.#context;
-    report({ type: 'started', release, units: changes.length });
-    const stop = AbortSignal.any([signal, this.#leases.lost]);
-    const change = (one: MachineChange, stopped: AbortSignal): Promise<void> => this.#change(one, stopped);
+    this.#context.report({ type: 'started', release, units: changes.length });
+    const stop = AbortSignal.any([this.#context.signal, this.#leases.lost]);
+    const make = (change: MachineChange, signal: AbortSignal): Promise<void> =>
+      this.#changes.make(change, signal);
     try {
       await this.#prepareApp(stop);
       // The first shows whether the release works at all, before a second machine is put at risk.
       const alone = verify ? 1 : 0;
-      await inParallel(changes.slice(0, alone), 1, stop, change);
-      await inParallel(changes.slice(alone), width, stop, change);
+      await inParallel(changes.slice(0, alone), 1, stop, make);
+      await inParallel(changes.slice(alone), width, stop, make);
       const state = await this.#read();
-      this.#checkAllAlive(state);
+      this.#changes.checkAllAlive(state);
       return this.#succeeded(state);
     } catch (error) {
       return await this.#stopped(this.#reasonOf(error));
@@ -74,7 +67,7 @@ export class Rollout {
     if (createsApp) {
       await createApp(api, state.organization, signal);
       this.#appCreated = true;
-      this.#log(`app ${state.app} created in organization ${state.organization}`);
+      this.#voice.log(`app ${state.app} created in organization ${state.organization}`);
     }
     // Only Fly's own API deals in addresses, and only now that the app is there can it be asked for them.
     if (assigns.length === 0 || (await api.countAddresses(signal)) !== 0) return;
@@ -84,116 +77,9 @@ export class Rollout {
       } catch (error) {
         signal.throwIfAborted();
         // The release itself does not need it, and an address can be given later.
-        this.#log(
-          `no public address (${type}): ${messageOf(error)}; later: flyctl ips allocate -a ${state.app}`,
-          'warning',
-        );
+        const later = `later: flyctl ips allocate -a ${state.app}`;
+        this.#voice.warn(`no public address (${type}): ${messageOf(error)}; ${later}`);
       }
-    }
-  }
-
-  async #change(change: MachineChange, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const { touched, written } =
-      change.kind === 'create' ? await this.#create(change, signal) : await this.#update(change, signal);
-    if (this.#plan.verify && !(change.kind === 'update' && change.mode === 'sleep')) {
-      const watch = this.#watch(touched, written, signal);
-      await becomeHealthy(watch, definedChecks(change.config));
-      touched.healthy = watch.mark;
-    }
-    const done = this.#plan.verify ? (touched.healthy ? 'healthy' : 'updated, asleep') : 'accepted';
-    if (change.kind === 'update' && change.mode === 'prove') await this.#letSleep(touched);
-    this.#healthy += 1;
-    this.#log(`[${this.#healthy}/${this.#plan.changes.length}] machine ${touched.id}: ${done}`);
-    this.#progress(`machine ${touched.id} ${done}`);
-  }
-
-  /** The release has shown that it works; a machine left awake is no reason to undo it. */
-  async #letSleep(touched: Touched): Promise<void> {
-    const { id } = touched;
-    delete touched.healthy;
-    try {
-      await this.#ports.api.stopMachine(id, this.#leases.nonce(id));
-    } catch (error) {
-      this.#log(`machine ${id} was asleep before, and could not be stopped: ${messageOf(error)}`, 'warning');
-    }
-  }
-
-  async #update(change: Update, signal: AbortSignal): Promise<{ touched: Touched; written: Machine }> {
-    const { api, clock } = this.#ports;
-    const before = this.#before(change.id);
-    const touched: Touched = { id: change.id, before };
-    this.#touched.push(touched);
-    this.#progress(`updating machine ${change.id}`);
-    try {
-      const written = await updateMachine(
-        { api, clock, signal },
-        before,
-        { config: change.config, skipLaunch: change.mode === 'sleep' },
-        this.#leases.nonce(change.id),
-      );
-      return { touched, written };
-    } catch (error) {
-      if (isRefusal(error)) this.#untouch(touched);
-      throw error;
-    }
-  }
-
-  async #create(change: Create, signal: AbortSignal): Promise<{ touched: Touched; written: Machine }> {
-    const { api, clock } = this.#ports;
-    const create = async (): Promise<{ touched: Touched; written: Machine }> => {
-      signal.throwIfAborted();
-      this.#progress('creating a machine');
-      const accounted = new Set(this.#touched.map(({ id }) => id));
-      const { config, region } = change;
-      const wanted = { config, ...(region === undefined ? {} : { region }) };
-      const written = await createMachine({ api, clock, signal }, wanted, accounted);
-      const touched: Touched = { id: written.id, before: undefined };
-      this.#touched.push(touched);
-      return { touched, written };
-    };
-    const created = this.#creating.then(create);
-    this.#creating = created.catch(() => undefined);
-    const { touched } = await created;
-    await this.#leases.acquire(touched.id, {
-      waitMs: this.#plan.request.lockWaitMs,
-      signal,
-      tell: (message) => this.#progress(message),
-      justCreated: true,
-    });
-    return created;
-  }
-
-  #before(id: string): Machine {
-    const machine = this.#plan.state.machines.find((candidate) => candidate.id === id);
-    if (machine === undefined)
-      throw new Error(`the plan changes machine ${id}, which its state does not hold`);
-    return machine;
-  }
-
-  #watch(touched: Touched, written: Machine, signal: AbortSignal): Watch {
-    return new Watch({
-      ...this.#ports,
-      id: touched.id,
-      mark: markRun(touched.before, written),
-      timeoutMs: this.#plan.request.config.waitTimeoutMs,
-      signal,
-      tell: (message) => this.#progress(`machine ${touched.id}: ${message}`),
-    });
-  }
-
-  /** An update that the API refused has changed nothing. */
-  #untouch(touched: Touched): void {
-    this.#touched.splice(this.#touched.indexOf(touched), 1);
-  }
-
-  /** A machine that was healthy may have died while the others were changed. */
-  #checkAllAlive({ app, machines }: FlyState): void {
-    for (const { id, healthy } of this.#touched) {
-      if (healthy === undefined) continue;
-      const machine = machines.find((candidate) => candidate.id === id);
-      const why = machine === undefined ? 'was destroyed by someone else' : whyDead(machine, healthy);
-      if (why !== undefined) throw machineFailure({ code: 'release_failed', app, id, why }, machine);
     }
   }
 
@@ -217,8 +103,8 @@ export class Rollout {
   }
 
   async #stopped(reason: unknown): Promise<ReleaseOutcome> {
-    await this.#creating;
-    if (this.#touched.length === 0 && !this.#appCreated) {
+    await this.#changes.settled();
+    if (this.#changes.touched.length === 0 && !this.#appCreated) {
       if (reason instanceof DeployerError && reason.code === 'interrupted')
         throw new DeployerError('interrupted', 'interrupted before anything was changed', { cause: reason });
       throw reason;
@@ -229,36 +115,34 @@ export class Rollout {
   }
 
   async #undo(reason: unknown): Promise<ReleaseOutcome> {
-    const { api, clock } = this.#ports;
     const { release, width, request } = this.#plan;
-    await this.#findOrphans();
-    const stuck = await undo(this.#touched, {
-      api,
-      clock,
+    const { touched } = this.#changes;
+    await this.#accountForOrphans();
+    const stuck = await undo(touched, {
+      ...this.#ports,
       leases: this.#leases,
       report: this.#context.report,
       release,
       width,
       timeoutMs: request.config.waitTimeoutMs,
     });
-    const units = (await this.#read()).machines.map(unitOf);
+    const units = await this.#units();
     const failure = this.#failure(reason);
-    if (stuck.length > 0) {
-      const error = notPutBack(failure, stuck, this.#touched.length);
-      return { status: 'failed', release, units, error };
-    }
+    if (stuck.length > 0)
+      return { status: 'failed', release, units, error: notPutBack(failure, stuck, touched.length) };
     const message = this.#putBackMessage();
     this.#context.report({ type: 'rolled-back', message });
     return { status: 'rolled-back', release, units, error: rolledBack(failure, message) };
   }
 
   /** A machine whose creation was asked for, and never answered, may have come to be after all. */
-  async #findOrphans(): Promise<void> {
+  async #accountForOrphans(): Promise<void> {
+    const { touched } = this.#changes;
     if (!this.#plan.changes.some((change) => change.kind === 'create')) return;
-    const known = new Set([...this.#touched, ...this.#plan.state.machines].map(({ id }) => id));
-    for (const machine of (await this.#read()).machines) {
-      const ours = readReleaseMetadata(machine.config).id === this.#plan.release.id;
-      if (ours && !known.has(machine.id)) this.#touched.push({ id: machine.id, before: undefined });
+    const known = new Set([...touched, ...this.#plan.state.machines].map(({ id }) => id));
+    for (const { id, config } of (await this.#read()).machines) {
+      const isOurs = readReleaseMetadata(config).id === this.#plan.release.id;
+      if (isOurs && !known.has(id)) touched.push({ id, before: undefined });
     }
   }
 
@@ -266,17 +150,23 @@ export class Rollout {
     const { release, state } = this.#plan;
     if (release.previous !== undefined) return `v${release.previous} is back`;
     if (state.machines.length > 0) return 'what ran before is back';
-    return `there was no release before; its machines were destroyed${this.#appCreated ? `, the app ${state.app} stays` : ''}`;
+    const stays = this.#appCreated ? `, the app ${state.app} stays` : '';
+    return `there was no release before; its machines were destroyed${stays}`;
   }
 
+  /** `--no-rollback`: the machines stay as they are, and each is named. */
   async #leave(reason: unknown): Promise<ReleaseOutcome> {
-    const { release } = this.#plan;
-    const units = (await this.#read()).machines.map(unitOf);
-    return { status: 'failed', release, units, error: leftAsItIs(this.#failure(reason), units) };
+    const units = await this.#units();
+    const error = leftAsItIs(this.#failure(reason), units);
+    return { status: 'failed', release: this.#plan.release, units, error };
   }
 
   #failure(reason: unknown): Failure {
     return { app: this.#plan.state.app, release: this.#plan.release, reason };
+  }
+
+  async #units(): Promise<readonly Unit[]> {
+    return (await this.#read()).machines.map(unitOf);
   }
 
   /** The app's state now; while the API has no answer, as it was before. */
@@ -284,31 +174,8 @@ export class Rollout {
     try {
       return await this.#ports.read(new AbortController().signal);
     } catch (error) {
-      this.#log(`the machines' states can't be read: ${messageOf(error)}`, 'warning');
+      this.#voice.warn(`the machines' states can't be read: ${messageOf(error)}`);
       return this.#plan.state;
     }
   }
-
-  #progress(message: string): void {
-    this.#context.report({
-      type: 'progress',
-      message,
-      healthy: this.#healthy,
-      total: this.#plan.changes.length,
-    });
-  }
-
-  #log(message: string, level: 'info' | 'warning' = 'info'): void {
-    this.#context.report({ type: 'log', level, message });
-  }
-}
-
-/** The API answered, and said no: nothing was carried out. */
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof DeployerError &&
-    ['api_rejected', 'api_denied', 'api_unauthorized', 'app_not_found', 'api_rate_limited'].includes(
-      error.code,
-    )
-  );
 }

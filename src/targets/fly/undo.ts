@@ -119,17 +119,12 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   if (!isBack && readReleaseMetadata(now.config).id !== options.release.id) throw changedByOthers(now);
   const restored = isBack ? now : await putBack(now, config, launch, options, signal);
   if (!launch) return stayAsleep(restored, options, signal);
-  const watch = new Watch({
-    api,
-    clock: options.clock,
-    id,
-    mark: markRun(now, restored),
-    timeoutMs: options.timeoutMs,
-    signal,
-    tell: () => undefined,
-  });
   // A machine that was not healthy before is not asked for more than it gave.
-  await becomeHealthy(watch, isHealthy(before) ? definedChecks(config) : 'started-is-enough');
+  if (!isHealthy(before)) return;
+  const { clock, timeoutMs } = options;
+  const mark = markRun(now, restored);
+  const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: () => undefined });
+  await becomeHealthy(watch, definedChecks(config));
 }
 
 /** An earlier try has come so far already. */

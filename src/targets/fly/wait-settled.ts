@@ -3,7 +3,7 @@ import type { Machine } from './machine.js';
 import type { Watch } from './watch.js';
 
 /** A program that can't run mostly falls over in its first seconds. */
-export const SETTLE_MS = 10_000;
+const SETTLE_MS = 10_000;
 
 /**
  * For a machine without checks: waits until it has stayed started for ten seconds without a restart.

@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.js';
 import { formatDuration } from '../../lib/duration.js';
 import type { DeployerError } from '../../lib/errors.js';
 import { isPassing } from './api-error.js';
-import { whyDead, type RunMark } from './health.js';
+import { whyDead, whyStopped, type RunMark } from './health.js';
 import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
@@ -62,7 +62,7 @@ export class Watch {
     const machine = await this.#despiteFaults(() => this.api.getMachine(this.id, this.signal));
     if (machine !== undefined) {
       this.#last = machine;
-      const why = whyDead(machine, this.mark);
+      const why = whyDead(machine, this.mark) ?? whyStopped(machine, this.mark);
       if (why !== undefined) throw this.#failed('release_failed', why);
     } else if (
       this.#lastFault === undefined &&

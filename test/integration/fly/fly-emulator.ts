@@ -4,6 +4,7 @@ import { Faults, type Fault } from '../../../src/emulator/machines/faults.js';
 import { Platform } from '../../../src/emulator/machines/platform.js';
 import { StateFile } from '../../../src/emulator/machines/state-file.js';
 import { noRuntime } from '../../../src/emulator/runtime/none.js';
+import type { HttpClient, HttpRequest } from '../../../src/http/client.js';
 import { Dispatchers } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip } from '../../../src/http/undici-client.js';
 import type { Clock } from '../../../src/lib/clock.js';
@@ -35,7 +36,7 @@ export const WEB: HttpService = {
   checks: [{ method: 'GET', path: '/up', intervalMs: 1000, timeoutMs: 500, gracePeriodMs: 200, headers: {} }],
 };
 
-export function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
+function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
   return {
     target: 'fly',
     app: APP,
@@ -78,9 +79,11 @@ export class FlyEmulator {
   readonly target: FlyTarget;
   readonly url: string;
   readonly clock: Clock;
-  readonly http: UndiciClient;
+  readonly http: HttpClient;
   /** Told of every request of the target. */
   trace: (roundTrip: RoundTrip) => void = () => undefined;
+  /** Told of every request before it is sent. */
+  asked: (request: HttpRequest) => void = () => undefined;
   readonly #platform: Platform;
   readonly #server: MachinesServer;
   readonly #folder: TempFolder;
@@ -98,11 +101,18 @@ export class FlyEmulator {
     this.#folder = folder;
     this.url = url;
     this.clock = clock;
-    this.http = new UndiciClient({
+    const client = new UndiciClient({
       dispatchers: new Dispatchers({ env: {} }),
       userAgent: 'deployer/test',
       trace: (roundTrip) => this.trace(roundTrip),
     });
+    this.http = {
+      send: (request) => {
+        this.asked(request);
+        return client.send(request);
+      },
+      close: () => client.close(),
+    };
     this.target = this.targetWith(`Bearer ${TOKEN}`);
   }
 
@@ -220,6 +230,11 @@ export class FlyEmulator {
   dropLease(id: string): void {
     const supervisor = this.#platform.app(APP).machine(id);
     supervisor.amend(({ lease: _dropped, ...machine }) => machine);
+  }
+
+  /** As the platform's autostop does: no lock keeps it from that. */
+  stopMachine(id: string): void {
+    this.#platform.app(APP).machine(id).stop();
   }
 
   /** One request past the target: what another client of the API does. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { rollback } from '../../../src/deploy/rollback.js';
 import { APP, FlyEmulator, imageOf } from './fly-emulator.js';
 
 describe('what an app remembers of its releases', () => {
@@ -73,6 +74,27 @@ describe('what an app remembers of its releases', () => {
     expect(outcome.release).to.deep.include({ version: 3, previous: 2 });
     for (const machine of fly.machines())
       expect(machine).to.deep.include({ image: imageOf('old').deployed, env: { MODE: 'classic' } });
+  });
+
+  it('does not put back a release whose image is known by a tag alone: the tag may name another by now', async () => {
+    await fly.seed(1);
+    const [machine] = fly.machines();
+    // As another program left it: by tag, and the platform keeps no digest with an old version.
+    const metadata = { fly_platform_version: 'v2', fly_release_version: '2' };
+    await fly.api('POST', `/machines/${machine?.id}`, {
+      config: { image: 'registry.fly.io/shop:theirs', metadata },
+    });
+    await fly.api('GET', `/machines/${machine?.id}/wait?state=started&timeout=10`);
+    await fly.succeed('new');
+    const { config } = fly.request('unused');
+    const request = { config, release: 'v2', releaseId: 'back', lockWaitMs: 0, dryRun: false };
+    const ports = { target: fly.target, clock: fly.clock, sink: () => undefined, signal };
+    const error: unknown = await rollback(request, ports).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ code: 'digest_not_found', exit: 3 });
+    expect(error)
+      .to.have.property('suggestions')
+      .that.includes('if it is the one: deployer deploy --image registry.fly.io/shop:theirs');
+    expect(fly.machines()[0]?.image).to.equal(imageOf('new').deployed);
   });
 
   it('finds no release of an app that is not there', async () => {

@@ -149,6 +149,21 @@ describe('a rolling release on the Machines API', () => {
     });
   });
 
+  it('does not mind a machine that the platform puts to sleep after it was healthy, while others are changed', async () => {
+    const config = { httpService: { ...WEB, autoStop: 'stop' as const, autoStart: true } };
+    const ids = await fly.seed(3, { config });
+    const slow = { checks: { passAfterMs: 3000 } };
+    fly.fault({ match: { imageDigest: imageOf('new').digest, machine: ids[2] as string }, effect: slow });
+    await fly.succeed('new', {
+      config,
+      onEvent: (event) => {
+        // As autostop does: the platform asks for no lock.
+        if (event.type === 'log' && event.message.startsWith('[2/3]')) fly.stopMachine(ids[0] as string);
+      },
+    });
+    expect(fly.machines()[0]).to.deep.include({ state: 'stopped', image: imageOf('new').deployed });
+  });
+
   it('starts a machine that had stopped by itself: a deploy is what mends it', async () => {
     const [id] = await fly.seed(2);
     await fly.api('POST', `/machines/${id}/stop`, {});

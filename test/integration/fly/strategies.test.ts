@@ -32,6 +32,24 @@ describe('the first release of an app', () => {
     expect(fly.machines()[0]?.env).to.deep.equal({ PRIMARY_REGION: 'fra' });
   });
 
+  it('gives an app that serves the web its public addresses, once', async () => {
+    await fly.succeed('old');
+    await fly.succeed('new');
+    const { ips } = (await fly.api('GET', '/ip_assignments')) as { ips: unknown[] };
+    expect(ips).to.have.lengthOf(2);
+  });
+
+  it('is not undone for an address that can not be had: it says how to get one later', async () => {
+    fly.fault({
+      match: { method: 'POST', pathPattern: `/v1/apps/${APP}/ip_assignments` },
+      answer: { status: 422, body: { error: 'no address is left' } },
+    });
+    const { events } = await fly.succeed('old');
+    const warnings = events.filter((event) => event.type === 'log' && event.level === 'warning');
+    expect(warnings).to.have.lengthOf(2);
+    expect(warnings[0]).to.have.property('message').that.includes('no address is left; later: flyctl ips');
+  });
+
   it('destroys what it created when it fails, and exits as rolled back', async () => {
     fly.fault({ match: {}, effect: { oom: { afterMs: 10 } } });
     const { outcome } = await fly.deploy('old');

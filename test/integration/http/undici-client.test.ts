@@ -1,12 +1,16 @@
+import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { Dispatchers, type DispatcherOptions } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip, type UndiciClientOptions } from '../../../src/http/undici-client.js';
 import type { ErrorCode } from '../../../src/lib/errors.js';
 import { DeployerError } from '../../../src/lib/errors.js';
+import { makeCertificates } from '../../support/certificates.js';
 import { failureOf } from '../../support/failure.js';
 import { freePort } from '../../support/free-port.js';
 import { redirect, startHostileServer, startRawServer, type Answer } from '../../support/hostile-server.js';
 import { startProxyServer } from '../../support/proxy-server.js';
+import { requires } from '../../support/requirements.js';
+import { makeTempFolder } from '../../support/temp-folder.js';
 
 type Options = Partial<Omit<UndiciClientOptions, 'dispatchers'>> & Partial<DispatcherOptions>;
 
@@ -29,6 +33,8 @@ async function using<T>(options: Options, work: (client: UndiciClient) => Promis
 const MEBI = 1024 * 1024;
 
 describe('The HTTP client', () => {
+  requires('openssl');
+
   it('resolves with an answer of any status, its headers in lower case', async () => {
     await using server = await startHostileServer(() => ({
       status: 418,
@@ -98,6 +104,20 @@ describe('The HTTP client', () => {
       );
       expect([error.code, server.requests.length]).to.deep.equal(['redirect_refused', 6]);
       expect(error.message).to.contain('more than 5 times');
+    });
+
+    it('never leaves https for http, and does not even connect there', async () => {
+      await using folder = await makeTempFolder('tls');
+      const certificates = await makeCertificates(folder.path);
+      const ca = [await readFile(certificates.caFile, 'utf8')];
+      await using plain = await startHostileServer(() => ({ body: 'plain' }));
+      await using server = await startHostileServer(() => redirect(`${plain.url}/x`), certificates);
+      const error = await using({ tlsFor: () => Promise.resolve({ ca }) }, (client) =>
+        failureOf(() => client.send({ method: 'GET', url: server.url, authorization: 'Bearer secret' })),
+      );
+      expect([error.code, error.exit]).to.deep.equal(['redirect_refused', 12]);
+      expect(error.message).to.contain('would leave https');
+      expect([server.requests.length, plain.connections()]).to.deep.equal([1, 0]);
     });
 
     it('is not held up by what comes with them: a long body, or one that breaks off', async () => {

@@ -1,11 +1,10 @@
 import * as v from 'valibot';
 import { ApiError } from '../api-error.js';
 import { newNonce } from '../ids.js';
-import { DEFAULT_TTL, leaseNotFound, liveLease, requireLease, takeLease, type Lease } from '../lease.js';
+import { DEFAULT_TTL, leaseNotFound, liveLease, takeLease, type Lease } from '../lease.js';
 import { readBody } from '../machine-config.js';
 import type { Platform } from '../platform.js';
 import type { Supervisor } from '../supervisor.js';
-import { LEASE_OWNER } from './machine-routes.js';
 import { OK, route, type Answer, type Call, type Route } from './route.js';
 
 const leaseRequest = v.optional(
@@ -18,8 +17,7 @@ const leaseRequest = v.optional(
 /** Leases. The wire wraps them: `{status: "success", data: {nonce, expires_at, owner, version, description}}`. */
 export function leaseRoutes(platform: Platform): readonly Route[] {
   const PATH = '/v1/apps/:app/machines/:machine/lease';
-  const machine = ({ params }: Call): Supervisor =>
-    platform.app(params['app'] ?? '').machine(params['machine'] ?? '');
+  const machine = ({ params }: Call): Supervisor => platform.machineOf(params);
   const now = (): number => platform.ports.clock.now();
   return [
     route(`GET ${PATH}`, (call) => {
@@ -38,19 +36,18 @@ export function leaseRoutes(platform: Platform): readonly Route[] {
         ...(call.nonce === undefined ? {} : { nonce: call.nonce }),
         ...(request.description === undefined ? {} : { description: request.description }),
       };
-      const fresh = { nonce: newNonce(), owner: LEASE_OWNER, version: instance_id };
+      const fresh = { nonce: newNonce(), version: instance_id };
       const lease = takeLease(id, current, asked, now(), fresh);
       supervisor.amend((record) => ({ ...record, lease }));
       return wrapped(201, lease);
     }),
     route(`DELETE ${PATH}`, (call) => {
       const supervisor = machine(call);
-      const { id, lease } = supervisor.machine;
       if (call.nonce === undefined) {
         throw new ApiError('invalid_argument', 'fly-machine-lease-nonce: the header must be given');
       }
-      if (liveLease(lease, now()) === undefined) throw leaseNotFound();
-      requireLease(id, lease, call.nonce, now());
+      if (liveLease(supervisor.machine.lease, now()) === undefined) throw leaseNotFound();
+      supervisor.requireLease(call.nonce);
       supervisor.amend(({ lease: _released, ...record }) => record);
       return OK;
     }),

@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { ApiError } from '../api-error.js';
 import type { StopOrder } from '../instance-spec.js';
-import { requireLease } from '../lease.js';
 import { durationMs, durationProblem, readBody, STOP_SIGNALS } from '../machine-config.js';
 import type { Platform } from '../platform.js';
 import type { Supervisor } from '../supervisor.js';
@@ -31,8 +30,8 @@ const signalRequest = v.looseObject({ signal: v.union([v.picklist(SIGNALS), v.li
 /** What changes a machine's state, or takes it in and out of service. */
 export function lifecycleRoutes(platform: Platform): readonly Route[] {
   const leased = (call: Call): Supervisor => {
-    const supervisor = platform.app(call.params['app'] ?? '').machine(call.params['machine'] ?? '');
-    requireLease(supervisor.machine.id, supervisor.machine.lease, call.nonce, platform.ports.clock.now());
+    const supervisor = platform.machineOf(call.params);
+    supervisor.requireLease(call.nonce);
     return supervisor;
   };
   const action = (

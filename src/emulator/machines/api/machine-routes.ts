@@ -2,7 +2,7 @@ import { ApiError } from '../api-error.js';
 import type { App } from '../app.js';
 import { imageRefOf, readImage } from '../image-ref.js';
 import { newNonce } from '../ids.js';
-import { requireLease, takeLease } from '../lease.js';
+import { takeLease } from '../lease.js';
 import { ignoredKeys, readMachineRequest, type MachineRequest } from '../machine-config.js';
 import { machineSummary, machineView } from '../machine-view.js';
 import type { ImageRef } from '../machine.js';
@@ -12,13 +12,10 @@ import type { Supervisor } from '../supervisor.js';
 import { readWaitQuery, waitForState } from '../wait-for-state.js';
 import { OK, route, type Answer, type Call, type Route } from './route.js';
 
-/** Who holds a lease: a token's owner on Fly; here there is one token. */
-export const LEASE_OWNER = 'emulator@localhost';
-
 /** Machines: list, create, read, update, delete, and what can be asked about one. */
 export function machineRoutes(platform: Platform): readonly Route[] {
   const app = ({ params }: Call): App => platform.app(params['app'] ?? '');
-  const machine = (call: Call): Supervisor => app(call).machine(call.params['machine'] ?? '');
+  const machine = ({ params }: Call): Supervisor => platform.machineOf(params);
   const M = '/v1/apps/:app/machines';
   return [
     route(`GET ${M}`, (call) => list(platform, app(call), call.query)),
@@ -31,7 +28,7 @@ export function machineRoutes(platform: Platform): readonly Route[] {
     route(`POST ${M}/:machine`, (call) => update(platform, machine(call), call)),
     route(`DELETE ${M}/:machine`, (call) => {
       const supervisor = machine(call);
-      requireLease(supervisor.machine.id, supervisor.machine.lease, call.nonce, platform.ports.clock.now());
+      supervisor.requireLease(call.nonce);
       // flyctl says kill, the API's description says force.
       supervisor.destroy(isTrue(call.query, 'force') || isTrue(call.query, 'kill'));
       return OK;
@@ -79,23 +76,24 @@ async function create(platform: Platform, app: App, call: Call): Promise<Answer>
   const { runtime, clock } = platform.ports;
   const request = readMachineRequest(call.body);
   const imageRef = await findImage(platform, app.name, request);
-  const supervisor = app.createMachine(request, imageRef);
+  // Asked for again: it may have been deleted while the image was looked up.
+  const supervisor = platform.app(app.name).createMachine(request, imageRef);
   if (request.lease_ttl === undefined || request.lease_ttl === 0) {
     return { status: 200, body: machineView(supervisor, { runtime: runtime.name }) };
   }
   const { id, instance_id } = supervisor.machine;
-  const fresh = { nonce: newNonce(), owner: LEASE_OWNER, version: instance_id };
+  const fresh = { nonce: newNonce(), version: instance_id };
   const lease = takeLease(id, undefined, { ttl: request.lease_ttl }, clock.now(), fresh);
   supervisor.amend((machine) => ({ ...machine, lease }));
   return { status: 200, body: machineView(supervisor, { runtime: runtime.name, nonce: lease.nonce }) };
 }
 
 async function update(platform: Platform, supervisor: Supervisor, call: Call): Promise<Answer> {
-  const { runtime, clock } = platform.ports;
+  const { runtime } = platform.ports;
   const request = readMachineRequest(call.body);
   const mayUpdate = (): void => {
-    const { id, lease, instance_id } = supervisor.machine;
-    requireLease(id, lease, call.nonce, clock.now());
+    const { instance_id } = supervisor.machine;
+    supervisor.requireLease(call.nonce);
     if (request.current_version !== undefined && request.current_version !== instance_id) {
       throw new ApiError(
         'aborted',

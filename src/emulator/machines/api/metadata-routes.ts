@@ -18,8 +18,7 @@ const NO_CONTENT: Answer = { status: 204 };
 /** Metadata of a machine's configuration, changed without a new version. It asks for no lease, as on Fly. */
 export function metadataRoutes(platform: Platform): readonly Route[] {
   const PATH = '/v1/apps/:app/machines/:machine/metadata';
-  const machine = ({ params }: Call): Supervisor =>
-    platform.app(params['app'] ?? '').machine(params['machine'] ?? '');
+  const machine = ({ params }: Call): Supervisor => platform.machineOf(params);
   const update = (call: Call): Answer => {
     const supervisor = machine(call);
     const { machine_version, metadata } = readBody(updateRequest, call.body);

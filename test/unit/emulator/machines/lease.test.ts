@@ -3,13 +3,9 @@ import { ApiError } from '../../../../src/emulator/machines/api-error.js';
 import { liveLease, requireLease, takeLease, type Lease } from '../../../../src/emulator/machines/lease.js';
 
 const NOW = 1_800_000_000_500;
-const fresh = (nonce: string): Omit<Lease, 'expires_at' | 'description'> => ({
-  nonce,
-  owner: 'me',
-  version: 'v',
-});
+const FRESH = { nonce: 'new', version: 'v' };
 const take = (current: Lease | undefined, request: { nonce?: string; ttl: number }, now = NOW): Lease =>
-  takeLease('m1', current, request, now, fresh('new'));
+  takeLease('m1', current, request, now, FRESH);
 
 describe('a lease', () => {
   it('lasts at least as long as was asked for, in whole seconds', () => {
@@ -23,8 +19,11 @@ describe('a lease', () => {
     const held = take(undefined, { ttl: 13 });
     const refreshed = take(held, { ttl: 13, nonce: held.nonce }, NOW + 10_000);
     expect(refreshed).to.include({ nonce: held.nonce, expires_at: held.expires_at + 10 });
-    expect(() => take(held, { ttl: 13, nonce: 'other' })).to.throw(ApiError, 'currently held by me');
-    expect(() => take(held, { ttl: 13 })).to.throw(ApiError, 'currently held by me');
+    expect(() => take(held, { ttl: 13, nonce: 'other' })).to.throw(
+      ApiError,
+      'currently held by emulator@localhost',
+    );
+    expect(() => take(held, { ttl: 13 })).to.throw(ApiError, 'currently held by emulator@localhost');
   });
 
   it('that has run out is had by the next, and not refreshed', () => {

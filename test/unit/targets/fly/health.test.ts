@@ -7,6 +7,7 @@ import {
   isStarted,
   markRun,
   whyDead,
+  whyStopped,
 } from '../../../../src/targets/fly/health.js';
 import type { Machine } from '../../../../src/targets/fly/machine.js';
 import { exitEvent, machineOf, withConfig } from './fixtures.js';
@@ -95,7 +96,7 @@ describe('what a machine tells after an update', () => {
   ];
   for (const [what, change, why] of dead)
     it(`ends the wait by ${what}`, () => {
-      expect(whyDead(now(change), mark)).to.match(why);
+      expect(whyDead(now(change), mark) ?? whyStopped(now(change), mark)).to.match(why);
     });
 
   it('does not end the wait by one exit that the platform answers with a restart', () => {

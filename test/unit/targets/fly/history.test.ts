@@ -45,6 +45,19 @@ describe('the releases that machines remember', () => {
     expect(releases[1]?.record).to.deep.include({ status: 'past', digest: digestOf('v8'), units: 0 });
   });
 
+  it('take the digest of a release that was made by tag from what its successor noted', () => {
+    const previous = { deployer_previous_version: '2', deployer_previous_image: `shop:v2@${digestOf('v2')}` };
+    const machine = { ...machineOf('a'), config: config(3, previous) };
+    const byTag = { ...config(2), image: 'shop:v2' };
+    const releases = releasesOf([{ machine, versions: [{ version: 'old', user_config: byTag }] }]);
+    expect(releases[1]?.record).to.deep.include({
+      version: 2,
+      image: `shop:v2@${digestOf('v2')}`,
+      digest: digestOf('v2'),
+    });
+    expect(releases[1]?.config).to.equal(byTag);
+  });
+
   it('prefer the image by digest: flyctl names it by tag in its older versions', () => {
     const machine = {
       ...machineOf('a'),

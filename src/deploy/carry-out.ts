@@ -1,0 +1,40 @@
+import { DeployerError } from '../lib/errors.js';
+import type { ReleasePlan, Target } from '../targets/target.js';
+import { execute, type Executed } from './execute.js';
+import { planDocument, type Plan, type PlanDocument } from './plan.js';
+import type { Steps } from './steps.js';
+
+/** What came of a deploy; of a dry run, the plan. */
+export type Deployed = Executed | { readonly plan: PlanDocument };
+
+/** Shows the plan and carries it out. A dry run ends with the plan. */
+export async function carryOut<R extends ReleasePlan>(
+  target: Target<unknown, R>,
+  plan: Plan<R>,
+  steps: Steps,
+  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+): Promise<Deployed> {
+  const shown = planDocument(plan);
+  steps.emit({ type: 'plan', plan: shown });
+  if (dryRun) {
+    steps.emit({ type: 'done' });
+    return { plan: shown };
+  }
+  const executed = await execute(target, plan, steps, signal);
+  steps.emit({
+    type: 'done',
+    result: executed.result,
+    ...(executed.error && { error: executed.error.toDocument() }),
+  });
+  return executed;
+}
+
+/** Does the work of a deploy; an error that ends it before its release is its last event. */
+export async function toItsEnd<T>(steps: Steps, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DeployerError) steps.emit({ type: 'done', error: error.toDocument() });
+    throw error;
+  }
+}

@@ -1,0 +1,213 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { freePort } from '../support/free-port.js';
+import { htmlPage, startHostileServer, type HostileServer } from '../support/hostile-server.js';
+import type { Finished } from '../support/program.js';
+import { setStage, type PushedImage, type Stage } from '../support/stage.js';
+
+interface BadInput {
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly exit?: number;
+  /** What stderr says. */
+  readonly says: RegExp;
+}
+
+const DEPLOY = ['deploy', '-a', 'shop', '-i', 'example:v1'];
+
+const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
+  'no app': {
+    args: ['deploy', '-i', 'example:v1'],
+    says: /^✖ which app\? none is named\n.*--app.*DEPLOYER_APP/,
+  },
+  'no image': {
+    args: ['deploy', '-a', 'shop'],
+    says: /^✖ there is no image to deploy: name it with --image\n/,
+  },
+  'a reference that is none': {
+    args: ['deploy', '-a', 'shop', '-i', 'Shop//v1'],
+    says: /^✖ "Shop\/\/v1" is no image reference: /,
+  },
+  'an image on disk': {
+    args: ['deploy', '-a', 'shop', '-i', 'oci:build/image'],
+    says: /^✖ "oci:build\/image" lies in no registry, .*\n {2}Try: .*deployer image copy oci:build\/image /,
+  },
+  'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
+  'an app name in capitals': {
+    args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
+    says: /^✖ --app is "Shop"; expected an app name/,
+  },
+  'one from the environment': {
+    args: ['deploy', '-i', 'example:v1'],
+    env: { FLY_APP: 'Shop' },
+    says: /^✖ FLY_APP is "Shop"; /,
+  },
+  'a duration that is none': {
+    args: [...DEPLOY, '--lock-wait', 'soon'],
+    says: /^✖ --lock-wait: "soon" is not a /,
+  },
+  'a timeout that is none': {
+    args: [...DEPLOY, '--wait-timeout', '5'.repeat(30)],
+    says: /^✖ --wait-timeout is "5+"/,
+  },
+  'a platform that is none': {
+    args: [...DEPLOY, '--platform', 'amd64'],
+    says: /^✖ --platform: "amd64" is no /,
+  },
+  'a target that is planned': {
+    args: [...DEPLOY, '-t', 'swarm'],
+    says: /^✖ --target is "swarm"; .* not built yet/,
+  },
+  'a strategy that is planned': {
+    args: [...DEPLOY, '--strategy', 'canary'],
+    says: /^✖ --strategy is "canary"; .* not built yet; expected rolling or immediate\n/,
+  },
+  'a build': {
+    args: [...DEPLOY, '--build', 'always'],
+    exit: 6,
+    says: /^✖ --build always: this version does not /,
+  },
+  'a choice that is none': {
+    args: [...DEPLOY, '--accept', 'oci'],
+    says: /^✖ Expected --accept=oci to be one of: all, docker\n/,
+  },
+  'a variable without a value': {
+    args: [...DEPLOY, '-e', 'LOG_LEVEL'],
+    says: /^✖ --env LOG_LEVEL: expected NAME=/,
+  },
+  'an unknown flag': { args: [...DEPLOY, '--nonsense'], says: /^✖ Nonexistent flag: --nonsense\n/ },
+  'two flags that exclude each other': {
+    args: [...DEPLOY, '--quiet', '--verbose'],
+    says: /^✖ --\w+=true cannot also be provided when using --\w+\n/,
+  },
+  'a flag without its value': {
+    args: ['deploy', '-i', 'example:v1', '--app'],
+    says: /^✖ Flag --app expects a value\n/,
+  },
+  'an argument too many': {
+    args: ['deploy', '.', '-a', 'shop'],
+    says: /^✖ "deploy" takes no arguments, .* "\."\n/,
+  },
+  'plain http to another machine': {
+    args: [...DEPLOY, '--api-url', 'http://api.example.com'],
+    says: /^✖ --api-url: the token would go to api\.example\.com unencrypted/,
+  },
+  'an API that is no URL': {
+    args: DEPLOY,
+    env: { DEPLOYER_API_URL: 'localhost' },
+    says: /^✖ DEPLOYER_API_URL: the API is named by a URL that begins with https:\/\/\n/,
+  },
+  'no token': {
+    args: DEPLOY,
+    env: { DEPLOYER_API_TOKEN: '' },
+    exit: 4,
+    says: /^✖ there is no token .*\n.*FLY_API_TOKEN/,
+  },
+  'a token file that is not there': {
+    args: [...DEPLOY, '--token-file', 'nope'],
+    says: /^✖ --token-file can't be read: /,
+  },
+  'a place for events that is none': {
+    args: [...DEPLOY, '--events', 'no/where'],
+    says: /^✖ --events: .*no\/where/,
+  },
+  'a configuration that is not there': {
+    args: [...DEPLOY, '-c', 'nope.toml'],
+    says: /^✖ there is no file nope\.toml\n/,
+  },
+  'a configuration that is a folder': {
+    args: [...DEPLOY, '-c', 'folder'],
+    says: /^✖ folder can't be read: /,
+  },
+  'a configuration that is no TOML': {
+    args: [...DEPLOY, '-c', 'broken.toml'],
+    says: /^✖ broken\.toml:3:8: this is not TOML: .*\n {2}3 \| LEVEL =\n/,
+  },
+  'a key with the wrong kind of value': {
+    args: [...DEPLOY, '-c', 'wrong.toml'],
+    says: /^✖ wrong\.toml:2:\d+: http_service\.internal_port is "many"; expected a whole number/,
+  },
+  'a command that is nearly one': {
+    args: ['deplyo', '-a', 'shop'],
+    says: /^✖ "deplyo" is not a command of deployer; did you mean "deploy"\?\n {2}Try: deployer deploy\n/,
+  },
+  'a command that is none': {
+    args: ['xyzzy'],
+    says: /^✖ "xyzzy" is not a command of deployer\n {2}Try: deployer --help\n/,
+  },
+  'a command that its topic does not have': {
+    args: ['image', 'nonsense', 'example:v1'],
+    says: /^✖ "image nonsense" is not a command of deployer\n {2}Try: deployer image --help\n/,
+  },
+};
+
+describe('input that can not be acted on', function () {
+  this.timeout(60_000);
+  let stage: Stage;
+  let image: PushedImage;
+  let bystander: HostileServer;
+
+  before(async () => {
+    [stage, bystander] = await Promise.all([setStage(), startHostileServer(() => htmlPage())]);
+    image = await stage.push('v1');
+  });
+  after(async () => {
+    await stage[Symbol.asyncDispose]();
+    await bystander.stop();
+  });
+
+  it('is named, with exit 2 (6 for a build, 4 without a token), before anything is asked of anyone', async () => {
+    const folder = join(stage.folder, 'empty');
+    await mkdir(join(folder, 'folder'), { recursive: true });
+    await mkdir(join(folder, '.git'));
+    await writeFile(join(folder, 'broken.toml'), 'app = "shop"\n[env]\nLEVEL =\n\n[deploy]\n');
+    await writeFile(join(folder, 'wrong.toml'), '[http_service]\n  internal_port = "many"\n');
+    const run = ({ args, env }: BadInput): Promise<Finished> => {
+      const asked = args.map((arg) => arg.replace('example:v1', `${bystander.host}/example:v1`));
+      return stage.run(asked, { cwd: folder, env: { DEPLOYER_API_URL: bystander.url, ...env } });
+    };
+    const cases = Object.entries(NOT_UNDERSTOOD);
+    // Four at a time: each is a process.
+    for (let at = 0; at < cases.length; at += 4) {
+      const some = cases.slice(at, at + 4);
+      const finished = await Promise.all(some.map(([, input]) => run(input)));
+      for (const [nth, { code, stdout, stderr }] of finished.entries()) {
+        const [name, { exit = 2, says }] = some[nth] as [string, BadInput];
+        expect([code, stdout], `${name}: ${stderr}`).to.deep.equal([exit, '']);
+        expect(stderr, name).to.match(says);
+      }
+    }
+    expect(bystander.requests, 'requests to registry and API').to.deep.equal([]);
+  });
+
+  it('is named when only the API can tell, and the app stays as it was', async () => {
+    expect((await stage.run(['deploy', '-i', image.reference])).code).to.equal(0);
+    const before = await withoutChecks(stage);
+    const port = await freePort();
+    const deploy = (...args: string[]): string[] => ['deploy', '-e', 'NEW=1', '-i', image.reference, ...args];
+    const [token, refused, unknown, page, missing] = await Promise.all([
+      stage.run(deploy(), { env: { DEPLOYER_API_TOKEN: 'not-the-token' } }),
+      stage.run(deploy('--api-url', `http://127.0.0.1:${port}`)),
+      stage.run(deploy('--api-url', 'https://api.deployer.invalid')),
+      stage.run(deploy('--api-url', bystander.url)),
+      stage.run(['deploy', '-i', `${image.reference}-2`]),
+    ]);
+    expect(token.code).to.equal(4);
+    expect(token.stderr).to.match(/✖ .* does not accept the token of DEPLOYER_API_TOKEN/);
+    expect(refused.code).to.equal(12);
+    expect(refused.stderr).to.contain(`✖ nothing listens at 127.0.0.1:${port}`);
+    expect(unknown.code).to.equal(12);
+    expect(unknown.stderr).to.contain("✖ the host name api.deployer.invalid can't be resolved");
+    expect(page.code).to.equal(12);
+    expect(page.stderr).to.match(new RegExp(`GET ${bystander.url}/v1/apps/shop`));
+    expect(missing.code).to.equal(3);
+    expect(missing.stderr).to.match(/^ {2}tags there: v1$/m);
+    expect(await withoutChecks(stage)).to.deep.equal(before);
+  });
+});
+
+/** What is known of the app's machines, without what moves by itself. */
+async function withoutChecks({ machines }: Stage): Promise<unknown> {
+  return (await machines('shop')).map(({ checks: _checks, ...machine }) => machine);
+}

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { startDockerEngine } from '../support/docker-engine.js';
+import { PROJECT } from '../support/program.js';
+import { requires } from '../support/requirements.js';
+import { RUN_VARIABLE, survivorsOf } from '../support/survivors.mjs';
+import { makeTempFolder } from '../support/temp-folder.js';
+
+interface Shown {
+  readonly code: number | null;
+  /** stdout and stderr, as they came. */
+  readonly text: string;
+  readonly seconds: number;
+}
+
+/**
+ * Runs `npm run demo`'s script and sees to it that no process and no file stays behind, however it ended.
+ * @param interruptAt text at which it is told to stop
+ */
+async function runDemo(dockerHost: string, interruptAt?: string): Promise<Shown> {
+  await using temp = await makeTempFolder('demo');
+  const run = randomUUID();
+  const begun = performance.now();
+  const child = spawn(process.execPath, [join(PROJECT, 'scripts/demo.mjs')], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: temp.path,
+      TMPDIR: temp.path,
+      DOCKER_HOST: dockerHost,
+      [RUN_VARIABLE]: run,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (more: string) => {
+      const interrupts = interruptAt !== undefined && !text.includes(interruptAt);
+      text += more;
+      if (interrupts && text.includes(interruptAt)) child.kill('SIGTERM');
+    });
+  }
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const seconds = (performance.now() - begun) / 1000;
+  expect(survivorsOf(run), text).to.deep.equal([]);
+  const left = await readdir(temp.path);
+  expect(
+    left.filter((name) => name.startsWith('deployer')),
+    text,
+  ).to.deep.equal([]);
+  return { code, text, seconds };
+}
+
+const NO_ENGINE = 'unix:///nonexistent/docker.sock';
+
+describe('the demo', function () {
+  this.timeout(90_000);
+
+  it('shows the failing deploy and the succeeding one without an engine too, and leaves nothing', async () => {
+    const { code, text, seconds } = await runDemo(NO_ENGINE);
+    expect(code, text).to.equal(0);
+    expect(seconds).to.be.below(60);
+    expect(text).to.match(/Could not find image "localhost:\d+\/hello:v1"/);
+    expect(text).to.contain('OCI index found, but accept header does not support OCI indexes');
+    expect(text).to.contain('(exit code 3)').and.to.contain('v1 is live');
+    expect(text).to.contain('the machine is a record, its checks are simulated');
+  });
+
+  it('leaves nothing when it is stopped in the middle', async () => {
+    const { code, text } = await runDemo(NO_ENGINE, '# Today:');
+    expect(code, text).to.not.equal(0);
+    expect(text).not.to.contain('nothing is left running');
+  });
+
+  describe('with a Docker Engine', () => {
+    requires('docker-engine');
+
+    it('runs the image as a container and asks it at its URL', async () => {
+      await using engine = await startDockerEngine();
+      const { code, text, seconds } = await runDemo(engine.dockerHost);
+      expect(code, text).to.equal(0);
+      expect(seconds).to.be.below(60);
+      expect(text).to.match(/v1 is live at (http:\/\/127\.0\.0\.1:\d+)\n/);
+      expect(text).to.match(
+        /\$ curl http:\/\/127\.0\.0\.1:\d+\nHello\. I was found, deployed, and I am healthy\.\n/,
+      );
+      expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
+    });
+  });
+});

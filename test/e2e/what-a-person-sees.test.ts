@@ -1,0 +1,187 @@
+import { spawn } from 'node:child_process';
+import { expect } from 'chai';
+import { eventually } from '../support/eventually.js';
+import { PROJECT, type Finished } from '../support/program.js';
+import { requires } from '../support/requirements.js';
+import { setStage, type PushedImage, type Stage } from '../support/stage.js';
+import { screenOf } from '../support/terminal-screen.js';
+
+const CTRL_C = '\u0003';
+
+/** A program on a pseudo-terminal. */
+interface OnTerminal {
+  /** What the terminal has been sent so far. */
+  sent(): string;
+  press(keys: string): void;
+  /** The exit code, and what is then to be seen. */
+  readonly finished: Promise<{ readonly code: number | null; readonly screen: readonly string[] }>;
+}
+
+function onTerminal(stage: Stage, args: readonly string[], env: Record<string, string> = {}): OnTerminal {
+  const command = `stty cols 200 rows 50; ${process.execPath} ${PROJECT}/bin/run.js ${args.join(' ')}`;
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    env: { PATH: process.env['PATH'], TERM: 'xterm-256color', ...stage.env, ...env },
+    cwd: stage.folder,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let sent = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (sent += text));
+  return {
+    sent: () => sent,
+    press: (keys) => child.stdin.write(keys),
+    finished: new Promise((resolve) => {
+      child.once('close', (code) => resolve({ code, screen: screenOf(sent) }));
+    }),
+  };
+}
+
+/** Without what is another in every run: machines' names, durations, digests. */
+function stable(lines: readonly string[]): readonly string[] {
+  return lines.map((line) =>
+    line
+      .replace(/machine [0-9a-f]{14}/, 'machine ID')
+      .replace(/sha256:[0-9a-f]{8}…/, 'sha256:…')
+      .replace(/ {3}\d+\.\ds$/, '')
+      .replace(/^ {2}\d\d:\d\d:\d\d /, '  TIME '),
+  );
+}
+
+describe('what a person sees of a deploy', function () {
+  this.timeout(60_000);
+  let stage: Stage;
+  let good: PushedImage;
+  let bad: PushedImage;
+  let deaf: PushedImage;
+  let repository: string;
+
+  before(async () => {
+    stage = await setStage();
+    [good, bad, deaf] = await Promise.all([stage.push('good'), stage.push('bad'), stage.push('deaf')]);
+    repository = good.byDigest.split('@')[0] ?? '';
+    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
+    for (const { digest } of [bad, deaf])
+      await stage.fault({ match: { imageDigest: digest }, effect: { checks: {} } });
+  });
+  after(() => stage[Symbol.asyncDispose]());
+
+  const untilRelease = (image: PushedImage): string[] => [
+    '✔ Verify configuration                          fly.toml',
+    `✔ Searching for image '${image.reference}' remotely...   image found: OCI index sha256:…, linux/amd64 + attestation`,
+    `✔ Adapt image to fly                            none needed: fly takes indexes; deployed as ${repository}@sha256:…`,
+    '↓ Build image                                   skipped: found remotely',
+    '↓ Push image                                    skipped: already there',
+  ];
+
+  const linesUntilRelease = (image: PushedImage): string[] => [
+    '==> Verify configuration',
+    '    fly.toml',
+    `Searching for image '${image.reference}' remotely...`,
+    'image found: OCI index sha256:…, linux/amd64 + attestation',
+    '==> Adapt image to fly',
+    `    none needed: fly takes indexes; deployed as ${repository}@sha256:…`,
+    '--> Build image: skipped, found remotely',
+    '--> Push image: skipped, already there',
+    '==> Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))',
+  ];
+
+  describe('on a terminal', () => {
+    requires('linux', 'script');
+
+    it('is a line a step, and the result; of the next, what went wrong and what runs again', async () => {
+      const first = await onTerminal(stage, ['deploy', '-i', good.reference]).finished;
+      expect(first.code).to.equal(0);
+      expect(stable(first.screen)).to.deep.equal([
+        ...untilRelease(good),
+        '✔ Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))   1/1 healthy',
+        '  › app shop created in organization personal',
+        '  › [1/1] machine ID: healthy',
+        'v1 is live',
+      ]);
+      const second = await onTerminal(stage, ['deploy', '-i', bad.reference]).finished;
+      expect(second.code).to.equal(8);
+      expect(stable(second.screen).slice(0, 9)).to.deep.equal([
+        ...untilRelease(bad),
+        '✖ Release v2 (rolling, 1 machine)',
+        '  › machine ID was killed: out of memory (exit code 137); putting the previous release back',
+        '  › v1 is back',
+        '  v2 failed: machine ID was killed: out of memory (exit code 137); v1 is back',
+      ]);
+    });
+
+    it('ends, when the image is not there, in the words that users know, and what lies behind them', async () => {
+      const missing = `${repository}:god`;
+      const { code, screen } = await onTerminal(stage, ['deploy', '-i', missing]).finished;
+      expect(code).to.equal(3);
+      expect(stable(screen)).to.deep.equal([
+        '✔ Verify configuration                          fly.toml',
+        `✖ Searching for image '${missing}' remotely...`,
+        `  failed to fetch an image or build from source: Could not find image "${missing}"`,
+        `  ${missing} is not there: the registry knows the repository, but not this tag`,
+        `  GET http://${repository.replace('/', '/v2/')}/manifests/god -> 404 MANIFEST_UNKNOWN: manifest unknown`,
+        '  asked with: OCI index, OCI manifest, Docker manifest list, Docker manifest',
+        '  tags there: good, bad, deaf',
+        `  Try: deployer image inspect ${good.reference}`,
+        `  Try: build and push it: docker buildx build --push --tag ${missing} .`,
+      ]);
+    });
+
+    it('is plain lines where CI gives it a terminal, as without one', async () => {
+      const { code, screen } = await onTerminal(stage, ['deploy', '-a', 'ci-tty', '-i', good.reference], {
+        CI: 'true',
+      }).finished;
+      expect(code).to.equal(0);
+      expect(stable(screen).slice(0, 9)).to.deep.equal(linesUntilRelease(good));
+    });
+
+    it('undoes itself at Ctrl-C, under the eyes of who pressed it', async () => {
+      await stage.run(['deploy', '-a', 'stopped', '-i', good.reference]);
+      const terminal = onTerminal(stage, ['deploy', '-a', 'stopped', '-i', deaf.reference]);
+      await eventually(() => expect(terminal.sent()).to.contain('0/1 checks pass'));
+      terminal.press(CTRL_C);
+      const { code, screen } = await terminal.finished;
+      expect(code).to.equal(130);
+      expect(stable(screen)).to.deep.equal([
+        ...untilRelease(deaf),
+        '✖ Release v2 (rolling, 1 machine)',
+        '  › Interrupted: putting back what was there; press Ctrl-C again to stop at once',
+        '  › interrupted; putting the previous release back',
+        '  › v1 is back',
+        '  v2 was interrupted; v1 is back',
+      ]);
+      expect(terminal.sent(), 'the cursor is shown again').to.match(/\u001b\[\?25h[^]*$/);
+      const [machine] = await stage.machines('stopped');
+      expect(machine?.config['image']).to.equal(good.byDigest);
+    });
+  });
+
+  describe('in CI', () => {
+    it('is plain lines, the same in every run, with the result alone on stdout', async () => {
+      const deploy = (app: string, env = {}): Promise<Finished> =>
+        stage.run(['deploy', '-a', app, '-i', good.reference], { env });
+      const runs = await Promise.all([
+        deploy('ci-one'),
+        deploy('ci-two', { CI: 'true', TERM: 'xterm-256color' }),
+        deploy('ci-three', { GITHUB_ACTIONS: 'true', CI: 'true' }),
+      ]);
+      for (const { code, stdout, stderr } of runs) {
+        expect([code, stdout], stderr).to.deep.equal([0, 'v1 is live\n']);
+        expect(stderr).not.to.contain('\u001b').and.not.to.contain('\r');
+        const said = stable(stderr.trimEnd().split('\n'));
+        expect(said.slice(0, 9)).to.deep.equal(linesUntilRelease(good));
+        expect(said.slice(-2)).to.deep.equal(['    [1/1] machine ID: healthy', '    1/1 healthy']);
+      }
+    });
+
+    it('is the result alone with --quiet', async () => {
+      const { code, stdout, stderr } = await stage.run([
+        'deploy',
+        '-a',
+        'ci-quiet',
+        '-i',
+        good.reference,
+        '--quiet',
+      ]);
+      expect([code, stdout, stderr]).to.deep.equal([0, 'v1 is live\n', '']);
+    });
+  });
+});

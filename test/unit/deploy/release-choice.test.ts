@@ -1,0 +1,51 @@
+import { expect } from 'chai';
+import { chooseRelease, presentRelease } from '../../../src/deploy/release-choice.js';
+import { digestOf } from '../../../src/oci/digest.js';
+import type { ReleaseRecord } from '../../../src/targets/target.js';
+
+function release(version: number, status: ReleaseRecord['status'], units = 0): ReleaseRecord {
+  const digest = digestOf(String(version));
+  return { id: `id-${version}`, version, status, units, digest, image: `shop@${digest}` };
+}
+
+describe('The release that is meant', () => {
+  const releases = [
+    release(4, 'rolled-back'),
+    release(3, 'running', 2),
+    release(2, 'rolled-back'),
+    release(1, 'past'),
+  ];
+
+  it('is the last one before the present that was not itself undone', () => {
+    expect(presentRelease(releases)?.version).to.equal(3);
+    expect(chooseRelease(releases, undefined, 'shop').version).to.equal(1);
+  });
+
+  it('is the older of two when a deploy broke off half way', () => {
+    const half = [release(12, 'partial', 1), release(11, 'partial', 2), release(10, 'past')];
+    expect(chooseRelease(half, undefined, 'shop').version).to.equal(11);
+  });
+
+  for (const wanted of ['v1', '1', 'id-1'])
+    it(`is found as ${wanted}`, () => {
+      expect(chooseRelease(releases, wanted, 'shop').version).to.equal(1);
+    });
+
+  for (const wanted of ['v9', '', '-1', 'v1.0', 'id'])
+    it(`is not there as "${wanted}": the answer names those that are`, () => {
+      expect(() => chooseRelease(releases, wanted, 'shop'))
+        .to.throw(`shop has no release ${wanted}`)
+        .that.deep.includes({
+          code: 'release_not_found',
+          exit: 3,
+          evidence: ['there: v4 (rolled-back), v3 (running), v2 (rolled-back), v1 (past)'],
+          suggestions: ['deployer release list -a shop'],
+        });
+    });
+
+  it('is none before the first', () => {
+    expect(() => chooseRelease([release(1, 'running', 1)], undefined, 'shop')).to.throw(
+      'shop has no release before the present one',
+    );
+  });
+});
