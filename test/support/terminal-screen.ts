@@ -1,4 +1,4 @@
-/** What is to be seen, line by line, after a terminal has been sent `text`: enough of ECMA-48 for log-update. */
+/** What is to be seen, line by line, after a terminal has been sent `text`: enough of ECMA-48 for log-update and ora. */
 export function screenOf(text: string): string[] {
   const lines: string[] = [''];
   let row = 0;
@@ -7,6 +7,7 @@ export function screenOf(text: string): string[] {
     if (final === 'A') row = Math.max(0, row - Number(parameter || 1));
     else if (final === 'G') column = Number(parameter || 1) - 1;
     else if (final === 'K' && parameter === '2') lines[row] = '';
+    else if (final === 'K') lines[row] = (lines[row] ?? '').slice(0, column);
     else if (final === 'J') lines.length = row + 1;
     else if (final !== '' || token === '\u001b') continue;
     else if (token === '\r') column = 0;
