@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
-import type { Capabilities } from './capabilities.js';
+import { isRegistryOf, type Capabilities } from './capabilities.js';
 import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
@@ -16,9 +16,13 @@ export type Adaptation =
       /** Of what is handed over, as far as it is known: a conversion gives it another. */
       readonly digest: Digest;
       readonly platform?: Platform;
-      /** It lies in a registry from which the target can't pull. */
+      /** The manifest that will run, whether by itself or through an index. */
+      readonly image: Digest;
+      /** The target can't pull it from where it lies. */
       readonly copy: boolean;
       readonly reason: string;
+      /** Why it has to be copied. */
+      readonly copyReason?: string;
     }
   | { readonly action: 'refuse'; readonly why: 'platform' | 'form'; readonly reason: string };
 
@@ -32,11 +36,13 @@ export interface AdaptRequest {
   readonly capabilities: Capabilities;
   /** The one that the user asks for; else the target's own. */
   readonly platform?: Platform;
+  /** Whether anyone may pull it; undefined when that is not known. */
+  readonly isPublic?: boolean;
 }
 
 /** Decides from a target's capability table and the image's real shape. Pure. */
 export function adapt(request: AdaptRequest): Adaptation {
-  const { digest, shape, target, capabilities, domain } = request;
+  const { digest, shape, target, capabilities } = request;
   const { platform: asked } = request;
   if (asked !== undefined && !capabilities.platforms.some((runs) => samePlatform(runs, asked))) {
     const runs = capabilities.platforms.map(formatPlatform).join(' and ');
@@ -50,8 +56,13 @@ export function adapt(request: AdaptRequest): Adaptation {
   const images = shape.images.filter(isContainerImage);
   const image = chooseImage(images, wanted);
   if (image === undefined) return refusePlatform(images, target, wanted);
-  const copy = !takesRegistry(capabilities.registries, domain);
-  const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
+  const copyReason = reasonToCopy(request);
+  const rest = {
+    image: image.digest,
+    copy: copyReason !== undefined,
+    ...(copyReason === undefined ? {} : { copyReason }),
+    ...(image.platform === undefined ? {} : { platform: image.platform }),
+  };
 
   const problem = formProblem(image, target, capabilities);
   if (problem !== undefined) return { ...problem, digest: image.digest, ...rest };
@@ -103,11 +114,14 @@ function isZstd({ mediaType }: Descriptor): boolean {
   return mediaType.endsWith('+zstd');
 }
 
-function takesRegistry(registries: Capabilities['registries'], domain: string): boolean {
-  if (registries === 'any') return true;
-  return registries.some((host) =>
-    host.startsWith('*.') ? domain.endsWith(host.slice(1)) : domain === host,
-  );
+function reasonToCopy({ domain, target, capabilities, isPublic }: AdaptRequest): string | undefined {
+  const { registries, pull } = capabilities;
+  if (registries !== 'any' && !isRegistryOf(registries, domain)) {
+    return `${target} pulls from its own registries only`;
+  }
+  if (isPublic !== false || pull?.elsewhere !== 'anonymous' || isRegistryOf(pull.own, domain))
+    return undefined;
+  return `the image is private, and ${pull.how}`;
 }
 
 /** moby's rule: not an artifact, which is known by a config of its own kind. */

@@ -5,7 +5,8 @@ import type { Challenge } from './challenge.js';
 import type { ChallengeMemory } from './challenge-memory.js';
 import { basicAuthorization, type CredentialSource } from './credentials/credential.js';
 import { checkRealm, type Lookup } from './realm.js';
-import { fetchToken, type Token } from './token.js';
+import { grantOf, type TokenGrant } from './token-grant.js';
+import { fetchToken, type Token, type TokenRequest } from './token.js';
 
 /** What is asked of a repository: `repository:library/alpine:pull` (distribution's scope grammar). */
 export interface Access {
@@ -27,6 +28,8 @@ export interface AuthenticatorPorts {
   readonly lookup: Lookup;
   /** For the token server. */
   readonly retry: RetryPolicy;
+  /** Told what each token is good for. */
+  readonly onToken?: (grant: TokenGrant) => void;
 }
 
 interface HeldToken {
@@ -128,14 +131,17 @@ export class Authenticator {
     const { http, credentials, lookup, retry } = this.#ports;
     const realm = await checkRealm(challenge.realm, access.registry, lookup);
     const credential = await credentials.find(access.host, access.path);
-    return fetchToken(http, retry, {
+    const request: TokenRequest = {
       host: access.host,
       realm,
       scopes: scopesOf(access),
       ...(challenge.service === undefined ? {} : { service: challenge.service }),
       ...(credential === undefined ? {} : { credential }),
       ...(signal === undefined ? {} : { signal }),
-    });
+    };
+    const token = await fetchToken(http, retry, request);
+    this.#ports.onToken?.(grantOf(request, token));
+    return token;
   }
 }
 

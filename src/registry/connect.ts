@@ -11,6 +11,7 @@ import { RegistryClient } from './client.js';
 import { anonymous, firstOf, telling, type CredentialSource } from './credentials/credential.js';
 import { DockerCredentials } from './credentials/docker-credentials.js';
 import { systemLookup } from './realm.js';
+import type { TokenGrant } from './token-grant.js';
 
 export interface ConnectOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   readonly trace?: (roundTrip: RoundTrip) => void;
   /** Told every secret that is used, before it is. */
   readonly onSecret?: (secret: string) => void;
+  /** Told what each token is good for that a registry's token server gives. */
+  readonly onToken?: (grant: TokenGrant) => void;
   /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
   readonly fallback?: CredentialSource;
   readonly insecure?: readonly string[];
@@ -68,6 +71,7 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
         clock,
         lookup: systemLookup,
         retry,
+        ...(options.onToken === undefined ? {} : { onToken: options.onToken }),
       }),
       retry,
       insecure,
