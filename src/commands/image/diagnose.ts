@@ -38,6 +38,7 @@ export default class ImageDiagnose extends BaseCommand {
       summary: "Judge for this target alone; exit 5 when it can't run the image.",
     }),
     complete: boolean({
+      default: false,
       summary:
         'Also ask (HEAD) for every config and layer, each once, and for attestations; exit 5 when one is missing.',
     }),

@@ -3,10 +3,11 @@ import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { mapInParallel } from '../../lib/in-parallel.js';
 import { cleanLine } from '../../lib/text.js';
 import { digestOf, isDigest, type Digest } from '../../oci/digest.js';
-import { mediaTypeName } from '../../oci/media-types.js';
+import { isSchema1Type, mediaTypeName } from '../../oci/media-types.js';
 import type { Reference } from '../../oci/reference.js';
 import type { RegistryAnswer } from '../../registry/answer.js';
 import type { RegistryClient } from '../../registry/client.js';
+import { verifyManifest } from '../stored-manifest.js';
 import { clientClasses, FULL, type ClientClass } from './client-classes.js';
 
 export interface ClientFinding {
@@ -73,7 +74,7 @@ export async function askAsClients(
   return {
     clients: classes.map((client) => {
       const outcome = outcomes.get(keyOf(client));
-      return outcome === undefined ? notAsked(client, full) : findingOf(client, outcome);
+      return outcome === undefined ? notAsked(client, full) : findingOf(client, outcome, reference);
     }),
     ...{ full, at },
     answers: [...outcomes.values()].filter((outcome) => 'status' in outcome),
@@ -124,7 +125,11 @@ function notAsked({ name, who, method, accept }: ClientClass, full: Outcome): Cl
   return { name, who, method, accept, status: 0, code, message: `not asked: ${message}`, found: false };
 }
 
-function findingOf({ name, who, method, accept }: ClientClass, outcome: Outcome): ClientFinding {
+function findingOf(
+  { name, who, method, accept }: ClientClass,
+  outcome: Outcome,
+  reference: Reference,
+): ClientFinding {
   const asked = { name, who, method, accept };
   if (outcome instanceof DeployerError) {
     return { ...asked, status: 0, code: outcome.code, message: outcome.message, found: false };
@@ -134,9 +139,28 @@ function findingOf({ name, who, method, accept }: ClientClass, outcome: Outcome)
   if (html) return { ...told, code: 'HTML', message: 'a web page, no registry', found: false };
   if (status !== 200) return { ...told, ...errors[0], found: false };
   const given = { mediaType: cleanLine(mediaType, 100), ...digestIn(outcome) };
-  if (isAskedFor(mediaType, accept)) return { ...told, ...given, found: true };
-  const message = `is given what it did not ask for: ${mediaTypeName(given.mediaType) || 'no media type'}`;
-  return { ...told, ...given, code: 'FORM_NOT_ASKED_FOR', message, found: false };
+  if (!isAskedFor(mediaType, accept)) {
+    const message = `is given what it did not ask for: ${mediaTypeName(given.mediaType)}`;
+    return { ...told, ...given, code: 'FORM_NOT_ASKED_FOR', message, found: false };
+  }
+  const fault = faultOf(outcome, reference);
+  return { ...told, ...given, ...fault, found: fault === undefined };
+}
+
+/** Why what is given can't be used. */
+function faultOf(
+  answer: RegistryAnswer,
+  reference: Reference,
+): { readonly code: string; readonly message: string } | undefined {
+  // An answer to HEAD has no bytes; a client of schema 1 checks it in its own way.
+  if (answer.method === 'HEAD' || isSchema1Type(answer.mediaType)) return undefined;
+  try {
+    verifyManifest(answer, reference);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DeployerError)) throw error;
+    return { code: error.code, message: error.message };
+  }
 }
 
 /** A media type that says nothing is read as what was hoped for. */
