@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | StreamBody;
   /** Milliseconds until the response's headers must have come; 30 s unless told. */
   readonly headersTimeoutMs?: number;
+  /** Private addresses are refused (`insecure_refused`), on redirects too: a stranger named the host. */
+  readonly publicOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -40,9 +42,11 @@ export interface HttpResponse {
 /**
  * HTTP as the rooms above see it. An answer of any status resolves; what keeps an answer from coming throws a
  * DeployerError: `dns_failed`, `connection_refused`, `connection_lost`, `connection_timed_out`, `tls_failed`,
- * `proxy_failed`, `redirect_refused`. No retries: who asks knows what is safe to repeat.
+ * `proxy_failed`, `redirect_refused`, `insecure_refused`. No retries: who asks knows what is safe to repeat.
  */
 export interface HttpClient {
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** Begins a connection that a request will soon need. Nothing is sent, and nothing fails here. */
+  connectEarly?(url: URL, reach?: Pick<HttpRequest, 'publicOnly'>): void;
   close(): Promise<void>;
 }
