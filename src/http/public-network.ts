@@ -24,8 +24,9 @@ export function checkPublicHost(url: URL): void {
 /** The lookup of a connection: judges the very addresses that are connected to, so that DNS can't change its mind. */
 export function publicLookup(resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      const [first] = addresses ?? [];
+    resolve(hostname, { ...options, all: true }, (error, found) => {
+      const addresses = found ?? [];
+      const [first] = addresses;
       if (error !== null || first === undefined) return callback(error, '', 0);
       const closed = addresses.find(({ address }) => isPrivateAddress(address));
       if (closed !== undefined) callback(refused(hostname, closed.address), '', 0);
