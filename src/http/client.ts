@@ -46,7 +46,10 @@ export interface HttpResponse {
  */
 export interface HttpClient {
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** Begins a connection that a request will soon need. Nothing is sent, and nothing fails here. */
-  connectEarly?(url: URL, reach?: Pick<HttpRequest, 'publicOnly'>): void;
+  /**
+   * Begins connections that requests will soon need, unless so many were begun before. Nothing is sent, and nothing
+   * fails here.
+   */
+  connectEarly?(url: URL, count: number, reach?: Pick<HttpRequest, 'publicOnly'>): void;
   close(): Promise<void>;
 }

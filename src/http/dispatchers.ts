@@ -33,8 +33,8 @@ export interface DispatcherSource {
   forUrl(url: URL, reach?: Reach): Promise<Dispatcher>;
   /** The proxy that this URL's requests go through. */
   proxyFor(url: URL): URL | undefined;
-  /** Begins a connection that a request will soon need; where a proxy is between, it does nothing. */
-  connectEarly(url: URL, reach?: Reach): Promise<void>;
+  /** Begins connections that requests will soon need, up to so many; where a proxy is between, it does nothing. */
+  connectEarly(url: URL, count: number, reach?: Reach): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -69,9 +69,9 @@ export class Dispatchers implements DispatcherSource {
     return (await this.#routeFor(url, reach)).dispatcher;
   }
 
-  async connectEarly(url: URL, reach: Reach = {}): Promise<void> {
+  async connectEarly(url: URL, count: number, reach: Reach = {}): Promise<void> {
     if (reach.publicOnly === true) await this.#checkPublic(url);
-    (await this.#routeFor(url, reach)).early?.open(url);
+    (await this.#routeFor(url, reach)).early?.open(url, count);
   }
 
   proxyFor(url: URL): URL | undefined {

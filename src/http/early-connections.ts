@@ -17,35 +17,40 @@ interface Early {
 export class EarlyConnections {
   readonly #connect: Connect;
   readonly #waiting = new Map<string, Early[]>();
+  /** How many were begun to an origin, by whomever. */
+  readonly #begun = new Map<string, number>();
 
   /** @param connect how a connection is made */
   constructor(connect: Connect) {
     this.#connect = connect;
   }
 
-  /** Begins a connection. What comes of it, and whether anyone asks for it, is no concern of the caller. */
-  open(url: URL): void {
+  /** Sees to it that so many connections to the origin have been begun. What becomes of them is not told. */
+  open(url: URL, count: number): void {
     const { protocol, hostname, host, port } = url;
     const options = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), host, port };
-    const waiting = this.#waiting.get(keyOf(options)) ?? [];
-    const early: Early = {
-      opening: new Promise((resolve) => {
-        this.#connect(options, (error, socket) => {
-          early.outcome = error === null ? { socket } : { error };
-          // One that nobody asks for must not keep the process alive.
-          if (waiting.includes(early)) socket?.unref();
-          resolve(early.outcome);
-        });
-      }),
-    };
-    waiting.push(early);
-    this.#waiting.set(keyOf(options), waiting);
+    const key = keyOf(options);
+    const waiting = this.#waiting.get(key) ?? [];
+    this.#waiting.set(key, waiting);
+    for (let begun = this.#begun.get(key) ?? 0; begun < count; begun += 1) {
+      const early: Early = {
+        opening: new Promise((resolve) => {
+          this.#begin(options, (error, socket) => {
+            early.outcome = error === null ? { socket } : { error };
+            // One that nobody asks for must not keep the process alive.
+            if (waiting.includes(early)) socket?.unref();
+            resolve(early.outcome);
+          });
+        }),
+      };
+      waiting.push(early);
+    }
   }
 
   readonly connect: Connect = (options, callback) => {
     const early = this.#waiting.get(keyOf(options))?.shift();
     if (early === undefined || isPast(early)) {
-      this.#connect(options, callback);
+      this.#begin(options, callback);
       return;
     }
     void early.opening.then((outcome) => {
@@ -53,6 +58,11 @@ export class EarlyConnections {
       outcome.socket.ref();
       callback(null, outcome.socket);
     });
+  };
+
+  readonly #begin: Connect = (options, callback) => {
+    this.#begun.set(keyOf(options), (this.#begun.get(keyOf(options)) ?? 0) + 1);
+    this.#connect(options, callback);
   };
 
   close(): void {

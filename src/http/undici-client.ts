@@ -52,9 +52,9 @@ export class UndiciClient implements HttpClient {
     }
   }
 
-  connectEarly(url: URL, reach?: Reach): void {
+  connectEarly(url: URL, count: number, reach?: Reach): void {
     // What goes wrong here goes wrong again, and is told, when the request comes.
-    this.#options.dispatchers.connectEarly(url, reach).catch(() => undefined);
+    this.#options.dispatchers.connectEarly(url, count, reach).catch(() => undefined);
   }
 
   async close(): Promise<void> {

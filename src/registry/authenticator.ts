@@ -120,8 +120,8 @@ export class Authenticator {
     if (challenge.scheme === 'basic' || this.#held(access) !== undefined) return;
     const realm = checkRealm(challenge.realm, access.registry);
     if (realm.host === access.registry.host) return;
-    this.#ports.http.connectEarly?.(realm, { publicOnly: true });
-    this.#ports.http.connectEarly?.(access.registry);
+    this.#ports.http.connectEarly?.(realm, 1, { publicOnly: true });
+    this.#ports.http.connectEarly?.(access.registry, 1);
   }
 
   /** Of several requests that one expired token was refused to, the first brings the new one for all. */
