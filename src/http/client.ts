@@ -16,8 +16,11 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | StreamBody;
   /** Milliseconds until the response's headers must have come; 30 s unless told. */
   readonly headersTimeoutMs?: number;
-  /** Private addresses are refused (`insecure_refused`), on redirects too: a stranger named the host. */
-  readonly publicOnly?: boolean;
+  /**
+   * The host that named the URL, when a stranger did: private addresses are then refused (`insecure_refused`), on
+   * redirects too, unless that host is on a private network itself.
+   */
+  readonly namedBy?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -50,6 +53,6 @@ export interface HttpClient {
    * Begins connections that requests will soon need, unless so many were begun before. Nothing is sent, and nothing
    * fails here.
    */
-  connectEarly?(url: URL, count: number, reach?: Pick<HttpRequest, 'publicOnly'>): void;
+  connectEarly?(url: URL, count: number, reach?: Pick<HttpRequest, 'namedBy'>): void;
   close(): Promise<void>;
 }

@@ -4,13 +4,7 @@ import { DeployerError } from '../lib/errors.js';
 import { EarlyConnections } from './early-connections.js';
 import { isLoopbackHost } from './loopback.js';
 import { isExceptedFromProxy } from './no-proxy.js';
-import {
-  checkPublicHost,
-  checkPublicName,
-  publicLookup,
-  systemResolve,
-  type Resolve,
-} from './public-network.js';
+import { checkHost, checkName, guardedLookup, systemResolve, type Resolve } from './public-network.js';
 
 /** TLS material for one host, PEM. */
 export interface TlsMaterial {
@@ -20,8 +14,8 @@ export interface TlsMaterial {
 }
 
 export interface Reach {
-  /** Private addresses are refused: a stranger named the host. */
-  readonly publicOnly?: boolean;
+  /** As of `HttpRequest`. */
+  readonly namedBy?: string | undefined;
 }
 
 /** Which connections a URL's requests go through. */
@@ -65,12 +59,12 @@ export class Dispatchers implements DispatcherSource {
   }
 
   async forUrl(url: URL, reach: Reach = {}): Promise<Dispatcher> {
-    if (reach.publicOnly === true) await this.#checkPublic(url);
+    await this.#check(url, reach);
     return (await this.#routeFor(url, reach)).dispatcher;
   }
 
   async connectEarly(url: URL, count: number, reach: Reach = {}): Promise<void> {
-    if (reach.publicOnly === true) await this.#checkPublic(url);
+    await this.#check(url, reach);
     (await this.#routeFor(url, reach)).early?.open(url, count);
   }
 
@@ -94,19 +88,21 @@ export class Dispatchers implements DispatcherSource {
     );
   }
 
-  async #checkPublic(url: URL): Promise<void> {
-    checkPublicHost(url);
+  async #check(url: URL, { namedBy }: Reach): Promise<void> {
+    if (namedBy === undefined) return;
+    const resolve = this.#options.resolve ?? systemResolve;
+    await checkHost(url, namedBy, resolve);
     // A proxy connects by itself: all that can be asked is what the name means here, if anything.
-    if (this.proxyFor(url) !== undefined) await checkPublicName(url, this.#options.resolve ?? systemResolve);
+    if (this.proxyFor(url) !== undefined) await checkName(url, namedBy, resolve);
   }
 
-  async #routeFor(url: URL, { publicOnly = false }: Reach): Promise<Route> {
+  async #routeFor(url: URL, { namedBy }: Reach): Promise<Route> {
     const proxy = this.proxyFor(url);
     const tls = url.protocol === 'https:' ? await this.#tlsFor(url.host) : undefined;
-    const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host} ${publicOnly ? 'public' : ''}`;
+    const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host} ${namedBy ?? ''}`;
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
-    const made = this.#make(proxy, tls, publicOnly);
+    const made = this.#make(proxy, tls, namedBy);
     this.#routes.set(key, made);
     return made;
   }
@@ -119,13 +115,18 @@ export class Dispatchers implements DispatcherSource {
     return found;
   }
 
-  async #make(proxy: URL | undefined, tls: TlsMaterial | undefined, publicOnly: boolean): Promise<Route> {
+  async #make(
+    proxy: URL | undefined,
+    tls: TlsMaterial | undefined,
+    namedBy: string | undefined,
+  ): Promise<Route> {
     const undici = await import('undici');
     const timeout = this.#options.connectTimeoutMs ?? 10_000;
     const connect = { timeout, ...(tls && (await secureContextOf(tls))) };
     const options: Agent.Options = { connections: 16, keepAliveTimeout: 10_000 };
     if (proxy === undefined) {
-      const lookup = publicOnly ? { lookup: publicLookup(this.#options.resolve ?? systemResolve) } : {};
+      const { resolve = systemResolve } = this.#options;
+      const lookup = namedBy === undefined ? {} : { lookup: guardedLookup(namedBy, resolve) };
       const early = new EarlyConnections(undici.buildConnector({ ...connect, ...lookup }));
       return { dispatcher: new undici.Agent({ ...options, connect: early.connect }), early };
     }

@@ -13,43 +13,58 @@ export type Resolve = (
 export const systemResolve: Resolve = (hostname, options, callback) => lookup(hostname, options, callback);
 
 /**
- * Guards against an address that a stranger named on the user's own network (metadata services, routers).
- * @throws DeployerError `insecure_refused` for loopback names and private addresses; names wait for `publicLookup`
+ * Guards against an address that a stranger named on the user's own network (metadata services, routers): loopback
+ * names and private addresses are refused, unless who named them is on a private network too. Names wait for
+ * `guardedLookup`.
+ * @throws DeployerError `insecure_refused`
  */
-export function checkPublicHost(url: URL): void {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isLoopbackHost(host) || isPrivateAddress(host)) throw refused(host);
+export async function checkHost(url: URL, namedBy: string, resolve: Resolve): Promise<void> {
+  const host = withoutBrackets(url.hostname);
+  if (!isLoopbackHost(host) && !isPrivateAddress(host)) return;
+  if (!(await isPrivateHost(namedBy, resolve))) throw refused(host);
+}
+
+/** As `checkHost`, by what the name resolves to here; one that does not resolve passes. */
+export async function checkName(url: URL, namedBy: string, resolve: Resolve): Promise<void> {
+  if (!(await isPrivateHost(url.hostname, resolve)) || (await isPrivateHost(namedBy, resolve))) return;
+  throw refused(url.hostname);
 }
 
 /** The lookup of a connection: judges the very addresses that are connected to, so that DNS can't change its mind. */
-export function publicLookup(resolve: Resolve): LookupFunction {
+export function guardedLookup(namedBy: string, resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, found) => {
       const addresses = found ?? [];
       const [first] = addresses;
       if (error !== null || first === undefined) return callback(error, '', 0);
+      const pass = (): void => {
+        if (options.all === true) callback(null, addresses);
+        else callback(null, first.address, first.family);
+      };
       const closed = addresses.find(({ address }) => isPrivateAddress(address));
-      if (closed !== undefined) callback(refused(hostname, closed.address), '', 0);
-      else if (options.all === true) callback(null, addresses);
-      else callback(null, first.address, first.family);
+      if (closed === undefined) return pass();
+      // Looked at only now: most such servers are public, and then it makes no difference.
+      void isPrivateHost(namedBy, resolve).then((both) => {
+        if (both) pass();
+        else callback(refused(hostname, closed.address), '', 0);
+      });
     });
   };
 }
 
-/** As `checkPublicHost`, by what the name resolves to here; one that does not resolve passes. */
-export async function checkPublicName(url: URL, resolve: Resolve): Promise<void> {
-  if (await isPrivateHost(url.hostname, resolve)) throw refused(url.hostname);
-}
-
 /** Whether this host is on a private network; a name that does not resolve is not. */
-export async function isPrivateHost(hostname: string, resolve: Resolve): Promise<boolean> {
-  const host = hostname.replace(/^\[|\]$/g, '');
+async function isPrivateHost(hostname: string, resolve: Resolve): Promise<boolean> {
+  const host = withoutBrackets(hostname);
   if (isLoopbackHost(host)) return true;
   if (isIP(host) !== 0) return isPrivateAddress(host);
   const addresses = await new Promise<readonly LookupAddress[]>((settle) => {
     resolve(host, { all: true }, (error, found) => settle(error === null ? (found ?? []) : []));
   });
   return addresses.some(({ address }) => isPrivateAddress(address));
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
 }
 
 function refused(host: string, address?: string): DeployerError {

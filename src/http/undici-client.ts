@@ -62,7 +62,7 @@ export class UndiciClient implements HttpClient {
   }
 
   async #exchange(request: HttpRequest, url: URL, home: boolean): Promise<Dispatcher.ResponseData> {
-    const { method, signal, publicOnly = false } = request;
+    const { method, signal, namedBy } = request;
     const { headersTimeoutMs = 30_000, bodyTimeoutMs = BODY_TIMEOUT } = this.#options;
     const started = performance.now();
     const traced = (status?: number): void =>
@@ -73,7 +73,7 @@ export class UndiciClient implements HttpClient {
         ...(status === undefined ? {} : { status }),
       });
     try {
-      const dispatcher = await this.#options.dispatchers.forUrl(url, { publicOnly });
+      const dispatcher = await this.#options.dispatchers.forUrl(url, { namedBy });
       const answer = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,

@@ -52,6 +52,7 @@ export class UndiciResponse implements HttpResponse {
         yield chunk;
         pace.waitAgain();
       }
+      await connectionFree();
     } catch (error) {
       this.#request.signal?.throwIfAborted();
       throw networkError(error, this.url, this.#asked);
@@ -127,11 +128,17 @@ class Pace {
   }
 }
 
+/** undici gives a connection its next request a turn of the event loop after a body's end; until then it opens another. */
+function connectionFree(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Reads what is left of a body that nobody wants, so that its connection may be used again. */
 export async function letGo(body: Dispatcher.ResponseData['body']): Promise<void> {
   const timer = setTimeout(() => body.destroy(), MOMENT);
   await body.dump();
   clearTimeout(timer);
+  await connectionFree();
 }
 
 function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {

@@ -1,5 +1,4 @@
 import type { HttpClient } from '../http/client.js';
-import type { Resolve } from '../http/public-network.js';
 import type { RetryPolicy } from '../http/retry.js';
 import type { Clock } from '../lib/clock.js';
 import { Deadline } from '../lib/deadline.js';
@@ -8,7 +7,7 @@ import { SharedWork } from '../lib/shared-work.js';
 import type { Challenge } from './challenge.js';
 import type { ChallengeMemory } from './challenge-memory.js';
 import { basicAuthorization, type CredentialSource } from './credentials/credential.js';
-import { askRealm, checkRealm } from './realm.js';
+import { checkRealm, realmRefusal } from './realm.js';
 import { splitScopes, uniteScopes } from './scope.js';
 import { fetchToken, type Token } from './token.js';
 
@@ -24,6 +23,8 @@ export interface Access {
   readonly actions: readonly ('pull' | 'push')[];
   /** Repositories of the same registry whose blobs may be mounted: the token must let them be read. */
   readonly mountFrom?: readonly string[];
+  /** Requests that will follow at the same time: so many connections are opened early; 1. */
+  readonly atOnce?: number;
 }
 
 export interface AuthenticatorPorts {
@@ -31,7 +32,6 @@ export interface AuthenticatorPorts {
   readonly credentials: CredentialSource;
   readonly memory: ChallengeMemory;
   readonly clock: Clock;
-  readonly resolve: Resolve;
   /** For the token server. */
   readonly retry: RetryPolicy;
   /** Milliseconds until a token must have come, with all tries; 2 minutes. */
@@ -68,7 +68,6 @@ export class Authenticator {
     if (challenge === undefined) return undefined;
     this.#challenges.set(host, challenge);
     try {
-      this.#connectEarly(access, challenge);
       return await this.#authorization(access, challenge, signal);
     } catch {
       // The registry may have moved its token server: asked without, it says so in its 401, and that is answered.
@@ -113,15 +112,16 @@ export class Authenticator {
   }
 
   /**
-   * While a credential helper is asked and the token fetched, the handshakes with both servers are done. Where the
-   * token server is the registry, its own connection serves both.
+   * While a credential helper is asked and the token fetched, the handshakes with both servers are done; the token
+   * comes first, so its server is connected to first. Where that is the registry, its own connection serves both.
    */
-  #connectEarly(access: Access, challenge: Challenge): void {
-    if (challenge.scheme === 'basic' || this.#held(access) !== undefined) return;
-    const realm = checkRealm(challenge.realm, access.registry);
-    if (realm.host === access.registry.host) return;
-    this.#ports.http.connectEarly?.(realm, 1, { publicOnly: true });
-    this.#ports.http.connectEarly?.(access.registry, 1);
+  #connectEarly(access: Access, challenge: BearerChallenge): void {
+    const { http } = this.#ports;
+    const { registry, atOnce = 1 } = access;
+    const realm = checkRealm(challenge.realm, registry);
+    const elsewhere = realm.host !== registry.host;
+    if (elsewhere) http.connectEarly?.(realm, 1, { namedBy: registry.hostname });
+    if (elsewhere || atOnce > 1) http.connectEarly?.(registry, atOnce);
   }
 
   /** Of several requests that one expired token was refused to, the first brings the new one for all. */
@@ -137,6 +137,8 @@ export class Authenticator {
     challenge: Challenge,
     signal?: AbortSignal,
   ): Promise<string | undefined> {
+    if (challenge.scheme === 'bearer' && this.#held(access) === undefined)
+      this.#connectEarly(access, challenge);
     const credential = await this.#ports.credentials.find(access.host, access.path);
     if (credential?.kind === 'registry-token') return `Bearer ${credential.token}`;
     if (challenge.scheme === 'basic') {
@@ -176,21 +178,23 @@ export class Authenticator {
   }
 
   async #fetch(access: Access, challenge: BearerChallenge, signal: AbortSignal): Promise<Token> {
-    const { http, credentials, resolve, retry, tokenTimeoutMs = TOKEN_TIMEOUT } = this.#ports;
+    const { http, credentials, retry, tokenTimeoutMs = TOKEN_TIMEOUT } = this.#ports;
     const realm = checkRealm(challenge.realm, access.registry);
     const credential = await credentials.find(access.host, access.path);
     const scopes = this.scopes(access);
     const late = (): DeployerError => tooLate(realm, scopes, tokenTimeoutMs);
     const deadline = new Deadline(tokenTimeoutMs, late, signal);
     try {
-      return await askRealm(realm, access.registry, resolve, (publicOnly) =>
-        fetchToken(http, retry, {
-          host: access.host,
-          ...{ realm, scopes, publicOnly, signal: deadline.signal },
-          ...(challenge.service === undefined ? {} : { service: challenge.service }),
-          ...(credential === undefined ? {} : { credential }),
-        }),
-      );
+      return await fetchToken(http, retry, {
+        host: access.host,
+        ...{ realm, scopes, signal: deadline.signal },
+        // Its own host may be wherever it is.
+        ...(realm.host === access.registry.host ? {} : { namedBy: access.registry.hostname }),
+        ...(challenge.service === undefined ? {} : { service: challenge.service }),
+        ...(credential === undefined ? {} : { credential }),
+      });
+    } catch (error) {
+      throw realmRefusal(error, realm, access.registry);
     } finally {
       deadline.dispose();
     }

@@ -14,6 +14,8 @@ export type { RegistryClientPorts } from './requests.js';
 export interface ManifestRequest {
   readonly accept?: readonly string[];
   readonly method?: 'GET' | 'HEAD';
+  /** As of `Access`. */
+  readonly atOnce?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -31,10 +33,10 @@ export class RegistryClient {
    * @throws DeployerError `manifest_too_large`, and what `HttpClient` and the token server throw
    */
   async manifest(reference: Reference, request: ManifestRequest = {}): Promise<RegistryAnswer> {
-    const { accept = ACCEPT_ALL, method = 'GET', signal } = request;
+    const { accept = ACCEPT_ALL, method = 'GET', atOnce = 1, signal } = request;
     const path = `manifests/${manifestNameOf(reference)}`;
     try {
-      return await this.#ask({ reference, method, path, accept, limit: MANIFEST_LIMIT, signal });
+      return await this.#ask({ reference, method, path, accept, limit: MANIFEST_LIMIT, atOnce, signal });
     } catch (error) {
       if (error instanceof DeployerError && error.code === 'response_too_large')
         throw manifestTooLarge(error, reference);
@@ -59,13 +61,21 @@ export class RegistryClient {
     return this.#ask({ reference, method: 'GET', path: `blobs/${digest}`, accept: [], limit, signal });
   }
 
-  async #ask({ reference, method, path, accept, limit, signal }: Question): Promise<RegistryAnswer> {
+  async #ask({
+    reference,
+    method,
+    path,
+    accept,
+    limit,
+    atOnce = 1,
+    signal,
+  }: Question): Promise<RegistryAnswer> {
     const { domain } = reference;
     const { questionTimeoutMs: ms } = this.requests;
     const deadline = new Deadline(ms, () => tooLate(domain, `${method} ${path}`, ms), signal);
     try {
       const { response, ...sent } = await this.requests.send(
-        { domain, path: reference.path, actions: ['pull'] },
+        { domain, path: reference.path, actions: ['pull'], atOnce },
         {
           method,
           target: path,
@@ -92,6 +102,7 @@ interface Question {
   readonly path: string;
   readonly accept: readonly string[];
   readonly limit: number;
+  readonly atOnce?: number;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -73,7 +73,6 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
         credentials: source,
         memory: remembered,
         clock,
-        resolve,
         retry,
         ...timeouts,
       }),

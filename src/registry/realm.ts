@@ -1,4 +1,3 @@
-import { isPrivateHost, type Resolve } from '../http/public-network.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 
@@ -19,32 +18,13 @@ export function checkRealm(realm: string, registry: URL): URL {
 }
 
 /**
- * Asks the token server at a realm that `checkRealm` passed, with private addresses refused (at the very connection,
- * and wherever it redirects to), unless the registry itself is in a private network. Guards against a registry that
- * turns the client on its own network.
- * @param ask called again without the restriction when the registry is private too
- * @throws DeployerError `insecure_refused`, and what `ask` throws
+ * What the HTTP client refuses at the connection (a token server on a private network, where the registry is not) said
+ * of the registry that named it; any other error as it is.
  */
-export async function askRealm<T>(
-  realm: URL,
-  registry: URL,
-  resolve: Resolve,
-  ask: (publicOnly: boolean) => Promise<T>,
-): Promise<T> {
-  if (realm.host === registry.host) return ask(false);
-  try {
-    return await ask(true);
-  } catch (error) {
-    if (!(error instanceof DeployerError) || error.code !== 'insecure_refused') throw error;
-    // Looked at only now: most token servers are public, and then it makes no difference.
-    if (await isPrivateHost(registry.hostname, resolve)) return ask(false);
-    throw refused(
-      realm.href,
-      registry,
-      'it is on a private network, and the registry is not',
-      error.evidence,
-    );
-  }
+export function realmRefusal(error: unknown, realm: URL, registry: URL): unknown {
+  if (!(error instanceof DeployerError) || error.code !== 'insecure_refused') return error;
+  const why = 'it is on a private network, and the registry is not';
+  return refused(realm.href, registry, why, error.evidence);
 }
 
 function refused(realm: string, registry: URL, why: string, evidence: readonly string[] = []): DeployerError {

@@ -66,12 +66,6 @@ export class RegistryRequests {
     this.#ports.onRetry?.(why, pauseMs);
   }
 
-  /** Begins connections for requests that will be sent at the same time. Loopback needs no head start. */
-  connectEarly(domain: string, count: number): void {
-    const origin = this.#origins.of(domain);
-    if (origin.protocol === 'https:') this.#ports.http.connectEarly?.(origin, count);
-  }
-
   /** Answers of any status resolve. Throws what `HttpClient` and the token server throw. */
   async send(access: RepositoryAccess, request: RegistryRequest): Promise<RegistryResponse> {
     if (this.#isElsewhere(access, request.target)) {

@@ -23,7 +23,7 @@ export interface TokenRequest {
   readonly scopes: readonly string[];
   readonly credential?: Credential;
   /** As of `HttpRequest`. */
-  readonly publicOnly?: boolean;
+  readonly namedBy?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -97,9 +97,9 @@ function postForToken(http: HttpClient, request: TokenRequest, identityToken: st
   });
 }
 
-function reachOf({ publicOnly, signal }: TokenRequest): Pick<HttpRequest, 'publicOnly' | 'signal'> {
+function reachOf({ namedBy, signal }: TokenRequest): Pick<HttpRequest, 'namedBy' | 'signal'> {
   return {
-    ...(publicOnly === undefined ? {} : { publicOnly }),
+    ...(namedBy === undefined ? {} : { namedBy }),
     ...(signal === undefined ? {} : { signal }),
   };
 }

@@ -31,11 +31,11 @@ export default class ImageInspect extends BaseCommand {
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
       fallback: flyRegistryCredentials(this.io.env),
     });
-    // An index is followed by several small requests: its platforms and attestations.
-    if (!flags.raw) registry.requests.connectEarly(reference.domain, 2);
     const { signal } = this;
     const found = await new ImageSearch(registry, systemClock).find(reference, {
       signal,
+      // An index is followed by its platforms' manifests and attestations.
+      atOnce: flags.raw ? 1 : 2,
       onWait: (why) => this.note(why),
     });
     if (flags.raw && !this.io.json) {

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { Dispatchers } from '../../../src/http/dispatchers.js';
 import { UndiciClient } from '../../../src/http/undici-client.js';
-import type { Resolve } from '../../../src/http/public-network.js';
 import { retryPolicy } from '../../../src/http/retry.js';
 import { Authenticator, type Access } from '../../../src/registry/authenticator.js';
 import type { Challenge } from '../../../src/registry/challenge.js';
@@ -35,14 +34,12 @@ describe('The authenticator', () => {
   function world(realm: string, credential?: Credential, memory: ChallengeMemory = noMemory): World {
     const clock = new SimulatedClock();
     const credentials: CredentialSource = { find: () => Promise.resolve(credential) };
-    const resolve: Resolve = (_hostname, _options, callback) => callback(null, []);
     return {
       authenticator: new Authenticator({
         http,
         credentials,
         memory,
         clock,
-        resolve,
         retry: retryPolicy(clock),
       }),
       clock,

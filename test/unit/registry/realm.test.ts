@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { expect } from 'chai';
-import { checkPublicHost, publicLookup, type Resolve } from '../../../src/http/public-network.js';
-import { askRealm, checkRealm } from '../../../src/registry/realm.js';
+import { checkHost, guardedLookup, type Resolve } from '../../../src/http/public-network.js';
+import { checkRealm, realmRefusal } from '../../../src/registry/realm.js';
 import { failureOf } from '../../support/failure.js';
 
 /** What DNS says in these tests; any other name resolves to nothing. */
@@ -19,11 +19,10 @@ const resolve: Resolve = (hostname, _options, callback) => {
 };
 
 /** What the HTTP client does before it connects. */
-function connectTo(url: URL, publicOnly: boolean): Promise<URL> {
-  if (!publicOnly) return Promise.resolve(url);
-  checkPublicHost(url);
+async function connectTo(url: URL, namedBy: string): Promise<URL> {
+  await checkHost(url, namedBy, resolve);
   return new Promise((connected, refused) => {
-    const judged = publicLookup(resolve);
+    const judged = guardedLookup(namedBy, resolve);
     judged(url.hostname, { all: true }, (error) => (error === null ? connected(url) : refused(error)));
   });
 }
@@ -31,7 +30,11 @@ function connectTo(url: URL, publicOnly: boolean): Promise<URL> {
 describe('A token realm', () => {
   const check = async (realm: string, registry = 'https://registry.test'): Promise<URL> => {
     const url = checkRealm(realm, new URL(registry));
-    return askRealm(url, new URL(registry), resolve, (publicOnly) => connectTo(url, publicOnly));
+    const { host, hostname } = new URL(registry);
+    if (url.host === host) return url;
+    return connectTo(url, hostname).catch((error: unknown) => {
+      throw realmRefusal(error, url, new URL(registry));
+    });
   };
 
   it('on the public internet over https is taken', async () => {
