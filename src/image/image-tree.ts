@@ -31,9 +31,9 @@ export async function loadTree(source: ImageSource, stored: StoredManifest): Pro
     if (bytes > MOST_BYTES) throw tooLarge(source, `its manifests have more than ${MOST_BYTES} bytes`);
     if (node.content.kind === 'manifest') return { stored: node, children: [] };
     if (depth > DEEPEST) throw tooLarge(source, `its indexes are nested more than ${DEEPEST} deep`);
-    const children = await mapInParallel(node.content.manifests, AT_ONCE, async (entry) =>
-      load(await readEntry(source, entry), depth + 1),
-    );
+    const entries = await mapInParallel(node.content.manifests, AT_ONCE, (entry) => readEntry(source, entry));
+    const children: ImageTree[] = [];
+    for (const entry of entries) children.push(await load(entry, depth + 1));
     return { stored: node, children };
   };
   return load(stored, 1);
@@ -97,10 +97,10 @@ async function listImages(source: ImageSource, root: StoredManifest, depth = 1):
       ? listManifest(source, stored, stored.content)
       : { stored: () => Promise.resolve(stored) };
   });
-  const inner = await mapInParallel(nested, AT_ONCE, async (entry) =>
-    listImages(source, await readEntry(source, entry), depth + 1),
-  );
-  return [...own, ...inner.flat()];
+  const inner: ListedImage[] = [];
+  for (const entry of nested)
+    inner.push(...(await listImages(source, await readEntry(source, entry), depth + 1)));
+  return [...own, ...inner];
 }
 
 async function listManifest(
@@ -111,7 +111,7 @@ async function listManifest(
   const stored = (): Promise<StoredManifest> => Promise.resolve(manifest);
   if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return { stored };
   const chunks: Buffer[] = [];
-  for await (const chunk of source.blob(config).open(0)) chunks.push(Buffer.from(chunk));
+  for await (const chunk of source.blob(config).open(0, 'here')) chunks.push(Buffer.from(chunk));
   const platform = readConfigPlatform(Buffer.concat(chunks));
   return platform === undefined ? { stored } : { stored, platform };
 }

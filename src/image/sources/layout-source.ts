@@ -97,11 +97,11 @@ export function fileContent(
 ): BlobContent {
   const mismatch = (why: string): DeployerError => damaged(files.nameOf(path), why);
   return {
-    async *open(start) {
+    async *open(start, hashing) {
       const size = await files.sizeOf(path);
       if (size === undefined) throw mismatch('it is missing');
       if (size !== blob.size) throw mismatch(`it has ${size} bytes, not the ${blob.size} of its descriptor`);
-      const check = new ContentCheck(blob, start, mismatch);
+      const check = new ContentCheck(blob, { start, hashing }, mismatch);
       for await (const chunk of files.chunks(path, start)) yield check.take(chunk);
     },
   };

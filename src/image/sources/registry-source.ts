@@ -52,7 +52,9 @@ export class RegistrySource implements ImageSource {
   blob(blob: Descriptor): BlobContent {
     const { registry, signal } = this.#ports;
     const access = { ...this.repository, actions: ['pull'] } as const;
-    return { open: (start) => downloadBlob(registry.requests, access, blob, { start, signal }) };
+    return {
+      open: (start, hashing) => downloadBlob(registry.requests, access, blob, { start, hashing, signal }),
+    };
   }
 
   referrers(digest: Digest): Promise<readonly Descriptor[]> {

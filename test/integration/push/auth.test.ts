@@ -4,6 +4,7 @@ import { makeCopier, type Copier } from '../../support/copying.js';
 import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
 import { failureOf } from '../../support/failure.js';
 import { startFaultyProxy, type FaultyProxy } from '../../support/faulty-proxy.js';
+import { startHostileServer } from '../../support/hostile-server.js';
 import { randomImage, type FixtureManifest } from '../../support/image-fixtures.js';
 import { writeLayout } from '../../support/layout-fixture.js';
 import { requires } from '../../support/requirements.js';
@@ -69,6 +70,30 @@ describe('Pushing to a registry with a token server', () => {
       ['repository:team/to:pull,push', 'repository:team/from:pull'],
       ['repository:team/from:pull'],
     ]);
+  });
+
+  it('does without the mount when the token server refuses all for its sake', async () => {
+    const copier = await copierAs(PASSWORD);
+    await push(copier, 'strict/from');
+    await using strict = await startHostileServer(async ({ url, headers }) => {
+      const { searchParams } = new URL(url, 'http://token-server');
+      if (searchParams.getAll('scope').length > 1) return { status: 403 };
+      const asked = await fetch(`${tokens.realm}${new URL(url, 'http://token-server').search}`, {
+        headers: { authorization: headers['authorization'] ?? '' },
+      });
+      return { body: await asked.text(), headers: { 'content-type': 'application/json' } };
+    });
+    proxy.script(() => ({
+      kind: 'change',
+      headers: (answered) => {
+        const challenge = answered['www-authenticate']?.replace(tokens.realm, `${strict.url}/token`);
+        return { ...answered, ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) };
+      },
+    }));
+    const other = await copierAs(PASSWORD);
+    const result = await other.copy(`${proxy.host}/strict/from:v1`, `${proxy.host}/strict/to:v1`);
+    expect(result.blobsMounted).to.equal(0);
+    expect(result.bytesSent).to.be.greaterThan(3_000_000);
   });
 
   it('renews a token that expires in the middle, once for all, and sends the body again', async () => {
