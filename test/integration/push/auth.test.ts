@@ -118,6 +118,69 @@ describe('Pushing to a registry with a token server', () => {
     expect(answers.filter(({ status }) => status === 201)).to.have.length(4);
   });
 
+  it('sends the bytes to a Location on another host, and no credential with them', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer(() => ({ status: 201 }));
+    const from = proxy.exchanges.length;
+    proxy.script(({ method }) =>
+      method === 'POST'
+        ? {
+            kind: 'change',
+            headers: (answered) => ({ ...answered, location: `${storage.url}/up?sig=a%2Fb` }),
+          }
+        : undefined,
+    );
+    // The manifest is refused in the end: the registry never saw the blobs.
+    await failureOf(() => push(copier, 'team/away'));
+    const asked = proxy.exchanges.slice(from).filter(({ method }) => method === 'POST');
+    expect(asked.every(({ headers }) => /^Bearer /.test(headers.authorization ?? ''))).to.equal(true);
+    expect(storage.requests.map(({ url }) => url).sort()).to.deep.equal(
+      image.blobs.map(({ digest }) => `/up?sig=a%2Fb&digest=${encodeURIComponent(digest)}`).sort(),
+    );
+    for (const { headers, url, body } of storage.requests) {
+      expect(headers, url).to.not.have.property('authorization');
+      expect(image.blobs.some(({ bytes }) => bytes.equals(body))).to.equal(true);
+    }
+  });
+
+  it('follows a redirect of the upload with the bytes alone', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer(() => ({ status: 201 }));
+    proxy.script(({ method, url }) =>
+      method === 'PUT' && url.includes('/blobs/uploads/')
+        ? { kind: 'answer', status: 307, headers: { location: `${storage.url}/redirected` } }
+        : undefined,
+    );
+    await failureOf(() => push(copier, 'team/redirected'));
+    expect(storage.requests.map(({ body }) => body.length).sort()).to.deep.equal(
+      image.blobs.map(({ size }) => size).sort(),
+    );
+    expect(storage.requests.some(({ headers }) => headers['authorization'] !== undefined)).to.equal(false);
+  });
+
+  it('does not answer the 401 of another host, whatever realm that names', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer((_, count) => ({
+      status: 401,
+      headers: {
+        'www-authenticate':
+          count % 2 === 0
+            ? 'Basic realm="storage"'
+            : `Bearer realm="${tokens.realm}",service="${tokens.service}"`,
+      },
+    }));
+    const before = tokens.requests.length;
+    proxy.script(({ method }) =>
+      method === 'POST'
+        ? { kind: 'change', headers: (answered) => ({ ...answered, location: `${storage.url}/up` }) }
+        : undefined,
+    );
+    const failure = await failureOf(() => push(copier, 'team/away'));
+    expect(failure.code).to.equal('registry_unauthorized');
+    expect(storage.requests.some(({ headers }) => headers['authorization'] !== undefined)).to.equal(false);
+    expect(tokens.requests.length - before, "the registry's own token alone").to.equal(1);
+  });
+
   it('says that a push needs credentials, when it has none', async () => {
     const failure = await failureOf(async () => push(await copierAs(undefined), 'team/anonymous'));
     expect(failure).to.include({ code: 'registry_unauthorized', exit: 4 });
