@@ -3,11 +3,12 @@
 // halve what the program adds to Node's own start.
 'use strict';
 
-const { readFileSync } = require('node:fs');
+const { existsSync, readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { name, version } = require('../package.json');
 
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
+
 /** Modules of Node that chunks import and most runs never touch. */
 const RARELY_USED = new Set(['node:child_process', 'node:dns/promises', 'node:readline']);
 
@@ -21,15 +22,20 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
 }
 
 function start() {
-  keepWasmBaseline();
   const main = join(BUNDLE, 'main.js');
+  if (!existsSync(main)) {
+    process.stderr.write(`${main} is not there; in a checkout: npm run build\n`);
+    process.exitCode = 1;
+    return;
+  }
+  keepWasmBaseline();
   loader()(main).run(argv, main);
 }
 
 /**
  * undici parses HTTP with WebAssembly. V8 would compile that a second time, optimised, on the first answer, and
- * Node waits for it at the end: 100 ms for nothing in a process that reads a few answers. The flag's name is
- * known to these versions; V8 complains of one that it does not know.
+ * Node waits for it at the end: 100 ms for nothing in a process that reads a few answers. Later versions take
+ * no flag once they run, and V8 complains of one that it does not know: so only these are asked.
  */
 function keepWasmBaseline() {
   if (/^v2[0-3]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rootCertificates } from 'node:tls';
 import type { TlsMaterial } from '../http/dispatchers.js';
 import { DeployerError } from '../lib/errors.js';
 
@@ -35,6 +34,8 @@ async function readFolder(folder: string, names: readonly string[]): Promise<Tls
   const client = names.find((name) => name.endsWith('.cert'));
   if (authorities.length === 0 && client === undefined) return undefined;
   const own = await Promise.all(authorities.map((name) => readCertificate(join(folder, name))));
+  // Loaded only here: a registry on loopback, asked over plain http, needs no TLS at all.
+  const { rootCertificates } = await import('node:tls');
   const ca = [...rootCertificates, ...own];
   if (client === undefined) return { ca };
   const key = client.replace(/\.cert$/, '.key');

@@ -50,9 +50,7 @@ describe('--events', function () {
 
   before(async () => {
     stage = await setStage();
-    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad')]);
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad', { fate: 'out of memory' })]);
   });
   after(() => stage[Symbol.asyncDispose]());
 

@@ -11,13 +11,12 @@ describe('a deploy that is interrupted', function () {
   this.timeout(60_000);
   let stage: Stage;
   let good: PushedImage;
-  /** Its check never passes: a release of it goes on until it is stopped. */
+  /** A release of it goes on until it is stopped. */
   let bad: PushedImage;
 
   before(async () => {
     stage = await setStage();
-    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad')]);
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad', { fate: 'never healthy' })]);
   });
   after(() => stage[Symbol.asyncDispose]());
 

@@ -12,12 +12,15 @@ describe('as a plugin of another oclif program', function () {
   let stage: Stage;
   let good: PushedImage;
   let bad: PushedImage;
+  let deaf: PushedImage;
 
   before(async () => {
     [host, stage] = await Promise.all([makePluginHost(), setStage()]);
-    [good, bad] = await Promise.all([stage.push('good'), stage.push('bad')]);
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+    [good, bad, deaf] = await Promise.all([
+      stage.push('good'),
+      stage.push('bad', { fate: 'out of memory' }),
+      stage.push('deaf', { fate: 'never healthy' }),
+    ]);
   });
   after(async () => {
     await stage[Symbol.asyncDispose]();
@@ -52,7 +55,7 @@ describe('as a plugin of another oclif program', function () {
   });
 
   it('undoes a release at Ctrl-C there too', async () => {
-    const program = stage.start(['deploy', '-i', bad.reference, '--wait-timeout', '1m'], { root: host.path });
+    const program = stage.start(['deploy', '-i', deaf.reference], { root: host.path });
     await eventually(() => expect(program.stderr()).to.contain('updating machine'));
     program.kill('SIGINT');
     const { code, stderr } = await program.finished;

@@ -21,9 +21,11 @@ describe('the releases of an app', function () {
   // v1 and v2 on two machines, and a v3 that failed.
   before(async () => {
     stage = await setStage();
-    [one, two, bad] = await Promise.all([stage.push('one'), stage.push('two'), stage.push('bad')]);
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { checks: {} } });
+    [one, two, bad] = await Promise.all([
+      stage.push('one'),
+      stage.push('two'),
+      stage.push('bad', { fate: 'out of memory' }),
+    ]);
     await writeFile(join(stage.folder, 'fly.toml'), flyToml('shop', 2));
     await succeeds('deploy', '-i', one.reference, '-e', 'LEVEL=first');
     await succeeds('deploy', '-i', two.reference, '-e', 'LEVEL=second');

@@ -56,11 +56,12 @@ describe('what a person sees of a deploy', function () {
 
   before(async () => {
     stage = await setStage();
-    [good, bad, deaf] = await Promise.all([stage.push('good'), stage.push('bad'), stage.push('deaf')]);
+    [good, bad, deaf] = await Promise.all([
+      stage.push('good'),
+      stage.push('bad', { fate: 'out of memory' }),
+      stage.push('deaf', { fate: 'never healthy' }),
+    ]);
     repository = good.byDigest.split('@')[0] ?? '';
-    await stage.fault({ match: { imageDigest: bad.digest }, effect: { oom: { afterMs: 0 } } });
-    for (const { digest } of [bad, deaf])
-      await stage.fault({ match: { imageDigest: digest }, effect: { checks: {} } });
   });
   after(() => stage[Symbol.asyncDispose]());
 

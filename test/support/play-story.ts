@@ -8,13 +8,28 @@ import { STORIES } from './deploy-stories.js';
 
 const [story = '', ...argv] = process.argv.slice(2);
 const { env, stdout, stderr } = process;
+const drawn = whenDrawn('1/3 healthy');
 const view = chooseView(createIo({ argv, env, stdout, stderr }), {});
 for (const event of STORIES[story as keyof typeof STORIES]) {
   view.show(event);
   if (event.type === 'step.started' || event.type === 'step.progress') await delay(150);
-  if (event.type === 'step.progress' && env['PLAY_EXIT']) process.exit(0);
+  if (event.type === 'step.progress' && env['PLAY_EXIT']) {
+    await drawn;
+    process.exit(0);
+  }
   if (event.type === 'step.progress' && env['PLAY_INTERJECT'])
     view.interject('Interrupted: putting v11 back');
 }
 await view.close();
 stderr.write(`ends with failure: ${view.endsWithFailure}\n`);
+
+/** Resolves when the view has written this to the terminal. */
+function whenDrawn(text: string): Promise<void> {
+  const write = stderr.write.bind(stderr);
+  return new Promise((resolve) => {
+    stderr.write = (chunk: string | Uint8Array, ...rest: never[]): boolean => {
+      if (String(chunk).includes(text)) resolve();
+      return write(chunk, ...rest);
+    };
+  });
+}

@@ -32,7 +32,6 @@ export async function connectForTest(options: Partial<ConnectOptions> = {}): Pro
     userAgent: 'deployer/test',
     warn: (message) => warnings.push(message),
     trace: (trip) => trips.push(trip),
-    timeouts: { connectTimeoutMs: 2000, headersTimeoutMs: 2000, bodyTimeoutMs: 2000 },
     ...options,
     home,
   });

@@ -15,11 +15,16 @@ export interface FailedSearch {
  * A search in a registry that follows this script, and must fail: with a mend, and with nothing in its words that
  * could reach a terminal raw.
  * @param rest what is searched for there, `app:v1` unless told
+ * @param timeoutMs for each answer
  */
-export async function searchFails(script: Script | Answer, rest = 'app:v1'): Promise<FailedSearch> {
+export async function searchFails(
+  script: Script | Answer,
+  rest = 'app:v1',
+  timeoutMs = 5000,
+): Promise<FailedSearch> {
   await using server = await startHostileServer(typeof script === 'function' ? script : () => script);
   await using connection = await connectForTest({
-    timeouts: { connectTimeoutMs: 300, headersTimeoutMs: 300, bodyTimeoutMs: 300 },
+    timeouts: { connectTimeoutMs: timeoutMs, headersTimeoutMs: timeoutMs, bodyTimeoutMs: timeoutMs },
   });
   const error = await failureOf(() => connection.search.find(parseReference(`${server.host}/${rest}`)));
   expect(error.suggestions, 'a mend').not.to.deep.equal([]);

@@ -19,6 +19,11 @@ export interface PushedImage {
   readonly byDigest: string;
 }
 
+export interface PushOptions extends ImageOptions {
+  /** What becomes of its machines: killed for their memory as soon as they start, or never passing their check. */
+  readonly fate?: 'out of memory' | 'never healthy';
+}
+
 /** A user with a project folder, a platform to deploy to, and the built program. */
 export interface Stage extends AsyncDisposable {
   readonly platform: TestEmulator;
@@ -27,7 +32,7 @@ export interface Stage extends AsyncDisposable {
   /** Names the platform and its token. */
   readonly env: Readonly<Record<string, string>>;
   /** Pushes what buildx makes by default to the platform's registry. */
-  push(tag: string, options?: ImageOptions): Promise<PushedImage>;
+  push(tag: string, options?: PushOptions): Promise<PushedImage>;
   start(args: readonly string[], options?: RunOptions): RunningProgram;
   /** As `start`, to its end. */
   run(args: readonly string[], options?: RunOptions): Promise<Finished>;
@@ -63,23 +68,27 @@ export async function setStage(options: Partial<EmulatorOptions> = {}): Promise<
   const env = { HOME: folder.path, DEPLOYER_API_URL: apiUrl, DEPLOYER_API_TOKEN: token };
   const start = (args: readonly string[], options: RunOptions = {}): RunningProgram =>
     startProgram(args, { cwd: folder.path, ...options, env: { ...env, ...options.env } });
+  const fault = async (scripted: Fault): Promise<void> => {
+    await platform.client.ok('POST /_emulator/faults', { body: scripted });
+  };
   return {
     platform,
     folder: folder.path,
     env,
-    async push(tag, image) {
+    fault,
+    async push(tag, { fate, ...image } = {}) {
       const index = await buildxIndex({ message: tag, ...image });
       const url = `http://127.0.0.1:${registry.split(':')[1]}`;
       await pushFixture({ url, repository: 'shop' }, tag, index);
       const { digest } = index;
+      const match = { imageDigest: digest };
+      if (fate !== undefined) await fault({ match, effect: { checks: {} } });
+      if (fate === 'out of memory') await fault({ match, effect: { oom: { afterMs: 0 } } });
       return { reference: `${registry}/shop:${tag}`, digest, byDigest: `${registry}/shop@${digest}` };
     },
     start,
     run: (args, run) => start(args, run).finished,
     machines: (app) => platform.client.ok<readonly MachineAnswer[]>(`GET /apps/${app}/machines`),
-    async fault(fault) {
-      await platform.client.ok('POST /_emulator/faults', { body: fault });
-    },
     async [Symbol.asyncDispose]() {
       await platform.stop();
       await folder.remove();

@@ -11,6 +11,7 @@ import {
   startEmulatorRegistryProcess,
   type EmulatorRegistryProcess,
 } from '../../support/emulator-registry.js';
+import { eventually } from '../../support/eventually.js';
 import { ask, beginUpload, putBlob } from '../../support/registry-requests.js';
 import { makeTempFolder, type TempFolder } from '../../support/temp-folder.js';
 
@@ -30,14 +31,18 @@ describe("The data folder of the emulator's registry", () => {
     afterEach(() => registry?.stop());
 
     it('holds no corrupt content, and all that was answered for', async function () {
-      this.timeout(90_000);
+      this.timeout(300_000);
       const promised = new Map<string, string>();
       for (let round = 0; round < 8; round++) {
         registry = await startEmulatorRegistryProcess(dataDir);
         const pushes = Array.from({ length: 6 }, (_, at) =>
           pushUntilItEnds(registry?.url ?? '', at, promised),
         );
-        await delay(120 + round * 35);
+        // However slow the machine: something has been promised, and more is under way.
+        await eventually(() => {
+          expect(promised.size).to.be.greaterThan(3 * (round + 1));
+        }, 30_000);
+        await delay(round * 20);
         await registry.kill();
         await Promise.all(pushes);
         await expectSound(dataDir);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { eventually } from '../../support/eventually.js';
 import type { DeployerError } from '../../../src/lib/errors.js';
 import type { ReleaseOutcome } from '../../../src/targets/target.js';
 import { APP, FlyEmulator, imageOf } from './fly-emulator.js';
@@ -145,8 +146,11 @@ describe('the locks of a release', () => {
     fly.fault({ match: { imageDigest: imageOf('new').digest, machine: ids[1] as string }, effect: slow });
     let taken: Promise<void> | undefined;
     const takeOver = async (): Promise<void> => {
-      fly.dropLease(ids[0] as string);
-      const nonce = await lock(ids[0], 600);
+      // Between the two the release may have taken its lost lock again.
+      const nonce = await eventually(() => {
+        fly.dropLease(ids[0] as string);
+        return lock(ids[0], 600);
+      });
       const metadata = { fly_platform_version: 'v2', fly_release_id: 'theirs', fly_release_version: '9' };
       const config = { image: imageOf('theirs').deployed, metadata };
       await fly.api('POST', `/machines/${ids[0]}`, { config }, nonce);

@@ -204,9 +204,10 @@ describe('The HTTP client', () => {
       it(`(${name}) ends as ${code}`, async () => {
         await using server = await startHostileServer(() => answer);
         const trips: RoundTrip[] = [];
+        const patienceMs = code === 'connection_timed_out' ? 200 : 5000;
         const options = {
-          headersTimeoutMs: 200,
-          bodyTimeoutMs: 200,
+          headersTimeoutMs: patienceMs,
+          bodyTimeoutMs: patienceMs,
           trace: (trip: RoundTrip) => trips.push(trip),
         };
         const error = await using(options, (client) =>
@@ -256,9 +257,11 @@ describe('The HTTP client', () => {
     });
 
     it('(called off) throws the reason it was called off with', async () => {
-      await using server = await startHostileServer(() => ({ then: 'silent' }));
       const controller = new AbortController();
-      setTimeout(() => controller.abort(new DeployerError('interrupted', 'Ctrl-C')), 50);
+      await using server = await startHostileServer(() => {
+        controller.abort(new DeployerError('interrupted', 'Ctrl-C'));
+        return { then: 'silent' };
+      });
       const error = await using({}, (client) =>
         failureOf(() => client.send({ method: 'GET', url: server.url, signal: controller.signal })),
       );

@@ -210,9 +210,11 @@ describe('Diagnosing what is no registry', () => {
   });
 
   it('ends when it is called off, and does not take that for an answer', async () => {
-    await using server = await startHostileServer(() => ({ then: 'silent' }));
     const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error('Ctrl-C')), 50);
+    await using server = await startHostileServer(() => {
+      controller.abort(new Error('Ctrl-C'));
+      return { then: 'silent' };
+    });
     const outcome = await diagnose(`${server.host}/app:v1`, { signal: controller.signal }).catch(
       (error: unknown) => error,
     );

@@ -283,7 +283,7 @@ describe('A search that gets no answer', () => {
   });
 
   it('from a host that is silent is connection_timed_out, after four tries', async () => {
-    const { error, server } = await searchFails({ then: 'silent' });
+    const { error, server } = await searchFails({ then: 'silent' }, 'app:v1', 200);
     expect([error.code, error.exit]).to.deep.equal(['connection_timed_out', 12]);
     expect(error.evidence.join()).to.match(/GET .+manifests\/v1: UND_ERR_HEADERS_TIMEOUT/);
     expect(error.suggestions.join()).to.contain('firewall');
@@ -300,10 +300,12 @@ describe('A search that gets no answer', () => {
   });
 
   it('and is called off ends at once with the reason', async () => {
-    await using server = await startHostileServer(() => ({ then: 'silent' }));
-    await using connection = await connectForTest();
     const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error('Ctrl-C')), 50);
+    await using server = await startHostileServer(() => {
+      controller.abort(new Error('Ctrl-C'));
+      return { then: 'silent' };
+    });
+    await using connection = await connectForTest();
     const { signal } = controller;
     const outcome = await connection.search
       .find(parseReference(`${server.host}/app:v1`), { signal })

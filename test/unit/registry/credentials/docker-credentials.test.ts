@@ -46,7 +46,6 @@ describe('Credentials as docker and podman keep them', () => {
       env: { PATH, ...env },
       home: home.path,
       warn: (message) => warnings.push(message),
-      helperTimeoutMs: 300,
     });
   const user = async (env: Readonly<Record<string, string>> = {}): Promise<string | undefined> =>
     userOf(await credentials(env).find('ghcr.io', 'team/app'));
