@@ -66,6 +66,15 @@ async function* remaining(
     throw refusalOf(answer, { domain: access.domain, path: access.path, digest: blob.digest });
   }
   let passed = firstByteOf(response, position);
+  const announced = response.headers['content-length'];
+  // It will come whole, and is not what was asked for: to ask again changes nothing.
+  if (announced !== undefined && passed + Number(announced) !== blob.size) {
+    await response.start(0);
+    throw mismatchOf(
+      access,
+      blob,
+    )(`it has ${passed + Number(announced)} bytes, not the ${blob.size} of its descriptor`);
+  }
   for await (const chunk of response.chunks()) {
     // A server that knows no ranges sends all of it again.
     const fresh = chunk.subarray(Math.min(chunk.length, Math.max(0, position - passed)));
