@@ -94,12 +94,17 @@ async function readImage(
   manifest: ImageManifest,
 ): Promise<PlatformImage> {
   const image = { digest, size, mediaType: manifest.mediaType, manifest };
-  const { config } = manifest;
-  if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return image;
+  const config = await readConfig(content, manifest);
+  const platform = config === undefined ? undefined : readConfigPlatform(config);
+  return platform === undefined ? image : { ...image, platform };
+}
+
+/** An image's configuration; undefined for what is no container image. */
+async function readConfig(content: ImageContent, { config }: ImageManifest): Promise<Buffer | undefined> {
+  if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return undefined;
   const chunks: Buffer[] = [];
   for await (const chunk of content.blob(config).open(0, 'here')) chunks.push(Buffer.from(chunk));
-  const platform = readConfigPlatform(Buffer.concat(chunks));
-  return platform === undefined ? image : { ...image, platform };
+  return Buffer.concat(chunks);
 }
 
 /** The shapes of what lies in a registry. */

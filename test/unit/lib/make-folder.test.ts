@@ -2,13 +2,14 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeFolder } from '../../../src/lib/make-folder.js';
+import { requires } from '../../support/requirements.js';
 import { makeTempFolder } from '../../support/temp-folder.js';
 
 describe('A folder', () => {
   const codeOf = (work: Promise<void>): Promise<unknown> =>
     work.then(
       () => 'made',
-      (error: NodeJS.ErrnoException) => error.code,
+      (error: unknown) => (error as NodeJS.ErrnoException).code,
     );
 
   it('is made with those above it, all of the same mode, by several at once, and is then left as it is', async () => {
@@ -28,8 +29,11 @@ describe('A folder', () => {
     expect(await codeOf(makeFolder(join(folder.path, 'file/below')))).to.equal('ENOTDIR');
   });
 
-  it('that the system makes nobody is given up', async function () {
-    if (process.platform !== 'linux') this.skip();
-    expect(await codeOf(makeFolder('/proc/no-such-folder/below'))).to.equal('ENOENT');
+  describe('in /proc', () => {
+    requires('linux');
+
+    it('is given up', async () => {
+      expect(await codeOf(makeFolder('/proc/no-such-folder/below'))).to.equal('ENOENT');
+    });
   });
 });
