@@ -7,6 +7,7 @@ import type { DeployView } from '../ui/deploy-view.js';
 import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
 import { Interruption } from './interruption.js';
+import { OutputWatch, untold } from './output-watch.js';
 
 /**
  * What every command shares: its way of speaking (`out`, `note`), of being interrupted (`signal`) and of
@@ -40,8 +41,8 @@ export abstract class BaseCommand extends Command {
   abstract override run(): Promise<object | void>;
 
   /**
-   * Aborted by the first Ctrl-C or SIGTERM. Who takes it promises to listen: from then on signals no longer
-   * end the process by themselves (a second one does).
+   * Aborted by the first Ctrl-C, SIGTERM or SIGHUP. Who takes it promises to listen: from then on signals no longer
+   * end the process by themselves (a second Ctrl-C does).
    */
   protected get signal(): AbortSignal {
     this.#interruption ??= new Interruption(
@@ -60,6 +61,23 @@ export abstract class BaseCommand extends Command {
   /** A message, to stderr. */
   protected note(line: string): void {
     if (!this.io.quiet) this.#tell(line);
+  }
+
+  /**
+   * The command's whole course, as oclif calls it: `run`, `catch`, `finally`, then the document. An output that breaks
+   * does not break it off.
+   */
+  protected override async _run<T>(): Promise<T> {
+    const [stdout, stderr] = [new OutputWatch(process.stdout), new OutputWatch(process.stderr)];
+    try {
+      const result = await super._run<T>();
+      await stdout.settle();
+      if (stdout.failure !== undefined) this.#end(untold(stdout.failure), { ...this.io, json: false });
+      return result;
+    } finally {
+      await Promise.all([stdout.settle(), stderr.settle()]);
+      for (const output of [stdout, stderr]) output.release();
+    }
   }
 
   protected override logJson(document: unknown): void {
@@ -90,8 +108,8 @@ export abstract class BaseCommand extends Command {
     process.exit(130);
   }
 
-  #end(error: DeployerError): never {
-    present(error, this.io, this.view?.endsWithFailure);
+  #end(error: DeployerError, io = this.io): never {
+    present(error, io, this.view?.endsWithFailure);
     process.exitCode = error.exit;
     // All is said. A host of this plugin may bring its own copy of oclif, to which ours is just some error:
     // `skipOclifErrorHandling` keeps that one from printing it again.

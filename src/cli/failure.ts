@@ -44,12 +44,12 @@ export function withDetails(error: DeployerError, details: object): DeployerErro
   });
 }
 
-/** Says the failure where and how `io` wants it: a JSON document on stdout, or text on stderr. */
+/** Says the failure on stderr; under `--json` it is the document on stdout too, and with `--quiet` that alone. */
 export function present(error: DeployerError, io: Io, underStep = false): void {
   if (io.json) {
     const document = { error: error.toDocument(), ...error.details };
     io.stdout.write(`${JSON.stringify(io.redactor.redactDocument(document), null, 2)}\n`);
-    return;
+    if (io.quiet) return;
   }
   const background = io.verbose ? [...backgroundOf(error), ...stackOf(error)] : [];
   say(io, renderError(error.toDocument(), { color: io.color, underStep, background }));

@@ -61,6 +61,8 @@ export const EXIT_OF = {
   api_rejected: 12,
   engine_unavailable: 12,
 
+  output_failed: 13,
+
   interrupted: 130,
 } as const satisfies Record<string, number>;
 

@@ -32,7 +32,7 @@ export function chooseView(io: Io, { events }: ViewFlags): DeployView {
 }
 
 function progressView(io: Io): DeployView {
-  if (io.json || io.quiet) return new QuietView(io);
+  if (io.quiet) return new QuietView(io);
   return io.interactive ? new StepsView(io) : new LinesView(io);
 }
 

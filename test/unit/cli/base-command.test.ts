@@ -119,7 +119,7 @@ describe('A command', function () {
   it('keeps the exit code under --json, with the error and its details as the document', async () => {
     const { code, stdout, stderr } = await cli.run(['rejected', '--json'], { env: { FLY_API_TOKEN: TOKEN } });
     expect(code, 'oclif core 4 alone ends with 1').to.equal(4);
-    expect(stderr).to.equal('');
+    expect(stderr).to.match(/^✖ the registry refused "team\/app"\n/);
     expect(JSON.parse(stdout)).to.deep.equal({
       error: {
         code: 'registry_denied',
@@ -130,6 +130,16 @@ describe('A command', function () {
       },
       status: 'failed',
     });
+  });
+
+  it('says its failure on stderr too under --json, unless --quiet leaves the document alone', async () => {
+    const [loud, quiet] = await Promise.all([
+      cli.run(['rejected', '--json']),
+      cli.run(['rejected', '--json', '--quiet']),
+    ]);
+    expect(loud.stderr).to.match(/^✖ the registry refused .*\n.*\n.*\n {2}Try: docker login registry\.test\n$/);
+    expect(quiet.stderr).to.equal('');
+    expect(quiet.stdout).to.equal(loud.stdout);
   });
 
   it('answers a parse error under --json with usage, exit 2, and none of the configuration', async () => {
@@ -196,13 +206,14 @@ describe('A command', function () {
 
   describe('that is interrupted', () => {
     it('says what it undoes, undoes it, and ends with 130 and code interrupted', async () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
         const { code, stdout, stderr } = await cli.run(['patient', '--undo', '--json'], {
           onStderr: once('ready\n', (kill) => kill(signal)),
         });
         expect(code).to.equal(130);
         expect(stderr).to.equal(
-          'ready\nInterrupted: putting v11 back; press Ctrl-C again to stop at once\nv11 is back\nfinally ran\n',
+          'ready\nInterrupted: putting v11 back; press Ctrl-C again to stop at once\nv11 is back\n✖ interrupted by ' +
+            `${signal}\nfinally ran\n`,
         );
         expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'interrupted');
         expect(JSON.parse(stdout)).to.have.nested.property('error.exitCode', 130);
@@ -283,7 +294,7 @@ describe('A command in a host that runs oclif itself', function () {
     expect(stderr).not.to.include('EEXIT');
     const json = await cli.run(['rejected', '--json']);
     expect(json.code).to.equal(4);
-    expect(json.stderr).to.equal('');
+    expect(json.stderr.match(/refused/g)).to.have.length(1);
     expect(JSON.parse(json.stdout)).to.have.nested.property('error.code', 'registry_denied');
   });
 
