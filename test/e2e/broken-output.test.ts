@@ -57,11 +57,18 @@ describe('an output that breaks', function () {
         { outputs },
       );
       expect(code, stderr).to.equal(13);
-      expect(stderr).to.match(/✖ the result could not be written to stdout: ENOSPC.*\n {2}what was asked for is done/);
+      expect(stderr).to.match(
+        /✖ the result could not be written to stdout: ENOSPC.*\n {2}what was asked for is done/,
+      );
       expect(stderr).not.to.contain('bug');
       await expectLive(app as string);
     }
-    for (const args of [['status', '-a', 'json'], ['status', '-a', 'json', '--json'], ['--help'], ['--version']]) {
+    for (const args of [
+      ['status', '-a', 'json'],
+      ['status', '-a', 'json', '--json'],
+      ['--help'],
+      ['--version'],
+    ]) {
       const { code, stderr } = await stage.run(args, { outputs });
       expect([code, stderr.includes('bug')], args.join(' ')).to.deep.equal([13, false]);
     }

@@ -137,7 +137,9 @@ describe('A command', function () {
       cli.run(['rejected', '--json']),
       cli.run(['rejected', '--json', '--quiet']),
     ]);
-    expect(loud.stderr).to.match(/^✖ the registry refused .*\n.*\n.*\n {2}Try: docker login registry\.test\n$/);
+    expect(loud.stderr).to.match(
+      /^✖ the registry refused .*\n.*\n.*\n {2}Try: docker login registry\.test\n$/,
+    );
     expect(quiet.stderr).to.equal('');
     expect(quiet.stdout).to.equal(loud.stdout);
   });
