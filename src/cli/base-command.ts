@@ -35,7 +35,7 @@ export abstract class BaseCommand extends Command {
   constructor(argv: string[], config: Config) {
     super(argv, config);
     const { env, stdout, stderr } = process;
-    this.io = createIo({ argv, env, stdout, stderr }, this.jsonEnabled());
+    this.io = createIo({ argv, env, stdout, stderr, bin: config.bin }, this.jsonEnabled());
   }
 
   abstract override run(): Promise<object | void>;

@@ -1,7 +1,8 @@
 import { CLIError } from '@oclif/core/errors';
-import { DeployerError, messageOf } from '../lib/errors.js';
+import { DeployerError, asFailure } from '../lib/errors.js';
 import { backgroundOf, renderError } from '../ui/error-view.js';
 import { say, type Io } from '../ui/io.js';
+import { withOwnCommands } from '../ui/program-name.js';
 
 /** What was thrown, as the one kind of error that users meet. */
 export function asDeployerError(thrown: unknown): DeployerError {
@@ -10,12 +11,7 @@ export function asDeployerError(thrown: unknown): DeployerError {
     return thrown;
   }
   if (thrown instanceof CLIError) return usageError(thrown);
-  return new DeployerError('unexpected', `unexpected error: ${messageOf(thrown)}`, {
-    suggestions: [
-      'this is a bug in deployer: run the command again with --verbose and report what it prints',
-    ],
-    cause: thrown,
-  });
+  return asFailure(thrown);
 }
 
 /**
@@ -46,13 +42,14 @@ export function withDetails(error: DeployerError, details: object): DeployerErro
 
 /** Says the failure on stderr; under `--json` it is the document on stdout too, and with `--quiet` that alone. */
 export function present(error: DeployerError, io: Io, underStep = false): void {
+  const told = withOwnCommands(io, error.toDocument());
   if (io.json) {
-    const document = { error: error.toDocument(), ...error.details };
+    const document = { error: told, ...error.details };
     io.stdout.write(`${JSON.stringify(io.redactor.redactDocument(document), null, 2)}\n`);
     if (io.quiet) return;
   }
   const background = io.verbose ? [...backgroundOf(error), ...stackOf(error)] : [];
-  say(io, renderError(error.toDocument(), { color: io.color, underStep, background }));
+  say(io, renderError(told, { color: io.color, underStep, background }));
 }
 
 // A stack helps with a bug alone; every other failure is explained by its evidence.

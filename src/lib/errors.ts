@@ -118,6 +118,17 @@ export class DeployerError extends Error {
   }
 }
 
+/** What was thrown, as an answer: a DeployerError is one; what nobody foresaw is a bug (`unexpected`). */
+export function asFailure(thrown: unknown): DeployerError {
+  if (thrown instanceof DeployerError) return thrown;
+  return new DeployerError('unexpected', `unexpected error: ${messageOf(thrown)}`, {
+    suggestions: [
+      'this is a bug in deployer: run the command again with --verbose and report what it prints',
+    ],
+    cause: thrown,
+  });
+}
+
 /** The text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
