@@ -8,6 +8,7 @@ import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
 import { Interruption } from './interruption.js';
 import { OutputWatch, untold } from './output-watch.js';
+import { refuseSwitchValues, type CommandShape } from './usage-error.js';
 
 /**
  * What every command shares: its way of speaking (`out`, `note`), of being interrupted (`signal`) and of
@@ -80,6 +81,11 @@ export abstract class BaseCommand extends Command {
     }
   }
 
+  protected override async init(): Promise<void> {
+    await super.init();
+    refuseSwitchValues(this.argv, this.#shape());
+  }
+
   protected override logJson(document: unknown): void {
     this.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
@@ -90,12 +96,18 @@ export abstract class BaseCommand extends Command {
    */
   protected override async catch(thrown: unknown): Promise<never> {
     if (isExit(thrown)) throw thrown;
-    const error = asDeployerError(thrown);
+    const error = asDeployerError(thrown, this.#shape());
     this.#end(this.#interruption?.signal.aborted === true ? asInterruption(error) : error);
   }
 
   protected override async finally(): Promise<void> {
     this.#interruption?.dispose();
+  }
+
+  #shape(): CommandShape {
+    const { id, args, flags, baseFlags } = this.ctor;
+    const name = `${this.config.bin} ${id.replaceAll(':', ' ')}`;
+    return { name, args, flags: { ...baseFlags, ...flags, json: { type: 'boolean' } } };
   }
 
   #tell(line: string): void {

@@ -55,7 +55,7 @@ export function createIo(
     interactive: !ci && canDrawOver(stderr, env),
     ci,
     bin,
-    redactor: Redactor.fromEnvironment(env),
+    redactor: Redactor.fromEnvironment(env, argv),
   };
 }
 
