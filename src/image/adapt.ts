@@ -18,26 +18,24 @@ export type Adaptation =
       readonly platform?: Platform;
       /** The manifest that will run, whether by itself or through an index. */
       readonly image: Digest;
-      /** The target can't pull it from where it lies. */
-      readonly copy: boolean;
+      /** Why the target can't pull it from where it lies, when it can't. */
+      readonly copy?: string;
       readonly reason: string;
-      /** Why it has to be copied. */
-      readonly copyReason?: string;
     }
   | { readonly action: 'refuse'; readonly why: 'platform' | 'form'; readonly reason: string };
 
 export interface AdaptRequest {
   /** The digest of what was found. */
   readonly digest: Digest;
-  /** The registry's host. */
-  readonly domain: string;
+  /** The registry's host; undefined when it lies in none. */
+  readonly domain?: string | undefined;
+  /** Its registry gives it only to those who are logged in there, which the target is not. */
+  readonly isPrivate?: boolean;
   readonly shape: ImageShape;
   readonly target: string;
   readonly capabilities: Capabilities;
   /** The one that the user asks for; else the target's own. */
   readonly platform?: Platform;
-  /** Whether anyone may pull it; undefined when that is not known. */
-  readonly isPublic?: boolean;
 }
 
 /** Decides from a target's capability table and the image's real shape. Pure. */
@@ -56,11 +54,10 @@ export function adapt(request: AdaptRequest): Adaptation {
   const images = shape.images.filter(isContainerImage);
   const image = chooseImage(images, wanted);
   if (image === undefined) return refusePlatform(images, target, wanted);
-  const copyReason = reasonToCopy(request);
+  const copy = whyCopied(request);
   const rest = {
     image: image.digest,
-    copy: copyReason !== undefined,
-    ...(copyReason === undefined ? {} : { copyReason }),
+    ...(copy === undefined ? {} : { copy }),
     ...(image.platform === undefined ? {} : { platform: image.platform }),
   };
 
@@ -114,14 +111,16 @@ function isZstd({ mediaType }: Descriptor): boolean {
   return mediaType.endsWith('+zstd');
 }
 
-function reasonToCopy({ domain, target, capabilities, isPublic }: AdaptRequest): string | undefined {
+function whyCopied({ domain, isPrivate, target, capabilities }: AdaptRequest): string | undefined {
   const { registries, pull } = capabilities;
+  if (domain === undefined) return 'it lies in no registry';
   if (registries !== 'any' && !isRegistryOf(registries, domain)) {
     return `${target} pulls from its own registries only`;
   }
-  if (isPublic !== false || pull?.elsewhere !== 'anonymous' || isRegistryOf(pull.own, domain))
-    return undefined;
-  return `the image is private, and ${pull.how}`;
+  const hasRights =
+    pull !== undefined && (pull.elsewhere === 'credentials' || isRegistryOf(pull.own, domain));
+  if (isPrivate !== true || hasRights) return undefined;
+  return `it is private in ${domain}, where ${target} is not logged in`;
 }
 
 /** moby's rule: not an artifact, which is known by a config of its own kind. */

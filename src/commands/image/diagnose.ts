@@ -13,6 +13,7 @@ import type { TokenGrant } from '../../registry/token-grant.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { knownPlatforms } from '../../targets/known-platforms.js';
 import { diagnosisLines } from '../../ui/diagnosis-text.js';
+import { asCalled } from '../../ui/program-name.js';
 import { withSpinner } from '../../ui/spinner.js';
 
 export default class ImageDiagnose extends BaseCommand {
@@ -62,7 +63,10 @@ export default class ImageDiagnose extends BaseCommand {
       diagnoseImage({ ...request, ...(target === undefined ? {} : { target }) }, ports, this.signal),
     );
     // It holds what servers said, who may have repeated what they were sent.
-    const diagnosis = this.io.redactor.redactDocument(found);
+    const diagnosis = this.io.redactor.redactDocument({
+      ...found,
+      suggestions: found.suggestions.map((suggestion) => asCalled(this.io, suggestion)),
+    });
     for (const line of diagnosisLines(diagnosis)) this.out(line);
     if (error === undefined) return diagnosis;
     const { code, message, evidence, cause } = error;

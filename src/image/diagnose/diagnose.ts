@@ -5,6 +5,7 @@ import type { TokenGrant } from '../../registry/token-grant.js';
 import type { KnownPlatform } from '../capabilities.js';
 import { explainMissing, isMissing, listTags } from '../missing-image.js';
 import type { FoundImage } from '../search.js';
+import { isKeptBack } from '../privacy.js';
 import { verifyManifest, type StoredManifest } from '../stored-manifest.js';
 import { askAsClients, type Asked, type ClientFinding, type ClientPorts } from './ask-as-clients.js';
 import { readContents, type Contents, type ContentsPorts, type PartsReport } from './contents.js';
@@ -152,14 +153,11 @@ function startOf(
   return { reference: formatReference(reference), clients };
 }
 
-/** Undefined when who asked without credentials was not answered at all. */
+/** Undefined when who asked without credentials got no answer that tells. */
 function isPublic({ clients }: Asked): boolean | undefined {
-  const anonymous = clients.find(({ name }) => name === 'anonymous');
-  if (anonymous?.status === 200) return true;
-  const isRefused = [401, 403, 404].includes(anonymous?.status ?? 0);
-  // A token server that refuses: then the registry was not asked.
-  const isDenied = ['registry_unauthorized', 'registry_denied'].includes(anonymous?.code ?? '');
-  return isRefused || isDenied ? false : undefined;
+  const { status = 0, code = '' } = clients.find(({ name }) => name === 'anonymous') ?? {};
+  if (status === 200) return true;
+  return isKeptBack(status, code) ? false : undefined;
 }
 
 function evidenceOf(

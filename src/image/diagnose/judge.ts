@@ -37,7 +37,7 @@ export function judge(
   const decision = adapt({
     digest: found.stored.digest,
     ...{ domain, shape, target: name, capabilities },
-    ...(isPublic === undefined ? {} : { isPublic }),
+    isPrivate: isPublic === false,
   });
   const pullsWith = rightsOf(capabilities, domain, decision, isPublic);
   const say = (
@@ -57,14 +57,12 @@ export function judge(
   if (first !== undefined)
     return say(false, 'rebuild', `its ${first.kind} ${first.digest} is ${first.state}`, broken);
 
-  const { action, copyReason, reason } = decision;
+  const { action, copy, reason } = decision;
+  const { pull } = capabilities;
+  const access = isPublic === false && pull !== undefined ? `; ${pull.how}` : '';
   const isAsIs = action === 'none';
-  if (copyReason !== undefined) {
-    return say(false, isAsIs ? 'copy' : action, isAsIs ? copyReason : `${reason}; ${copyReason}`);
-  }
-  const access =
-    isPublic === false && capabilities.pull !== undefined ? `; private: ${capabilities.pull.how}` : '';
-  return say(isAsIs, action, `${reason}${access}`);
+  if (copy === undefined) return say(isAsIs, action, `${reason}${access}`);
+  return say(false, isAsIs ? 'copy' : action, `${isAsIs ? copy : `${reason}; ${copy}`}${access}`);
 }
 
 function rightsOf(
@@ -74,7 +72,7 @@ function rightsOf(
   isPublic: boolean | undefined,
 ): TargetFinding['pullsWith'] {
   // What has to be copied is pulled from the platform's own registry afterwards.
-  const isCopied = decision.action !== 'refuse' && decision.copy;
+  const isCopied = decision.action !== 'refuse' && decision.copy !== undefined;
   if (pull !== undefined && (isCopied || isRegistryOf(pull.own, domain))) return 'own-access';
   return isPublic === true || pull?.elsewhere === 'anonymous' ? 'anonymous' : 'credentials';
 }

@@ -43,7 +43,8 @@ function commandFor(verdict: Verdict, inputs: SuggestionInputs): string | undefi
   if (broken.length > 0) return buildx(inputs, platformFlag(decision.platform));
   if (decision.action === 'rebuild') return buildxGzip(inputs, decision);
   const { repository, deploys, capabilities } = platform;
-  const elsewhere = decision.copy && repository !== undefined ? `${repository}:${tagOf(inputs)}` : undefined;
+  const elsewhere =
+    decision.copy !== undefined && repository !== undefined ? `${repository}:${tagOf(inputs)}` : undefined;
   const isPinned = inputs.shape.kind === 'index' && (!capabilities.index || decision.action === 'pin');
   const pin = isPinned ? decision.platform : undefined;
   if (decision.action === 'convert') {
