@@ -12,7 +12,7 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
     digest === undefined ? reference : `${reference}  ${digest}`,
     '',
     'What each kind of client is told:',
-    ...clients.flatMap((client) => clientLines(client, digest)),
+    ...clients.flatMap((client) => clientLines(client, diagnosis)),
     ...(targets.length > 0 ? ['', 'What follows for each target:'] : []),
     ...targets.map(
       ({ name, runs, adaptation, reason }) =>
@@ -23,18 +23,34 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
   ];
 }
 
-function clientLines(client: Client, digest: string | undefined): string[] {
-  const { name, who, method, status, code, message, found } = client;
-  const line = `  ${mark(found)} ${name.padEnd(18)} ${method.padEnd(4)} ${status === 0 ? 'no answer' : status}  ${who}`;
-  const why = whyOf([code, message]);
-  if (!found && why !== '') return [line, `      ${why}`];
-  if (!found && method === 'HEAD') {
-    return [line, '      (an answer to HEAD has no body: the reason stays hidden)'];
+function clientLines(client: Client, { clients, digest }: Diagnosis): string[] {
+  const { name, who, method, found } = client;
+  const line = `  ${mark(found)} ${name.padEnd(18)} ${method.padEnd(4)} ${statusOf(client)}  ${who}`;
+  const [full] = clients;
+  if (!found) {
+    // What everybody is told is told once.
+    const isKnown = client !== full && full?.found === false && [whyOf(full), ''].includes(whyOf(client));
+    return isKnown ? [line] : [line, ...reasonLines(client)];
   }
-  if (!found || client.digest === undefined || client.digest === digest) return [line];
+  if (client.digest === undefined || client.digest === digest) return [line];
   // A registry of old makes another manifest of it for who can't read the one that is there.
   const form = mediaTypeName(client.mediaType ?? '');
   return [line, `      (is given another than the full client: ${form} ${shortDigest(client.digest)})`];
+}
+
+function statusOf({ status, notAsked }: Client): string {
+  if (notAsked === true) return 'not asked';
+  return status === 0 ? 'no answer' : String(status);
+}
+
+function reasonLines(client: Client): string[] {
+  const why = whyOf(client);
+  if (why !== '') return [`      ${why}`];
+  return client.method === 'HEAD' ? ['      (an answer to HEAD has no body: the reason stays hidden)'] : [];
+}
+
+function whyOf({ code, message }: Client): string {
+  return [code, message].filter((part) => part !== undefined && part !== '').join(': ');
 }
 
 function evidenceLines(diagnosis: Diagnosis): string[] {
@@ -97,9 +113,10 @@ function tagsLine(tags: NonNullable<Diagnosis['tags']>): string {
 }
 
 function partsLines({ complete, checked, problems }: NonNullable<Diagnosis['parts']>): string[] {
+  const manifests = counted(checked.manifests, 'manifest');
   const looked = complete
-    ? `${checked.manifests} manifests and ${checked.blobs} blobs asked for`
-    : `${checked.manifests} manifests asked for (--complete: also configs and layers)`;
+    ? `${manifests} and ${counted(checked.blobs, 'blob')} asked for`
+    : `${manifests} asked for (--complete: also configs and layers)`;
   return [
     `parts       ${looked}: ${problems.length === 0 ? 'all there' : `${problems.length} not to be had`}`,
     ...problems.map(
@@ -113,6 +130,6 @@ function mark(good: boolean): string {
   return good ? '✔' : '✖';
 }
 
-function whyOf(parts: readonly (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined && part !== '').join(': ');
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }

@@ -19,12 +19,9 @@ import { withSpinner } from '../../ui/spinner.js';
 export default class ImageDiagnose extends BaseCommand {
   static override summary = 'Ask for an image as each kind of client asks, and say who can find and run it.';
   static override description = [
-    'The report is printed in full whatever comes out. Exit codes: 0 the image is there (with --target: and the target',
-    "can run it, perhaps after what the report suggests), 2 usage, 3 it is missing, 4 not authorised, 5 the target can't",
-    'run it or parts of it are missing, 12 network or service unavailable, 130 interrupted.',
-    '',
-    'It asks about ten times for the manifest, and once for that of each platform: Docker Hub counts a GET as a pull.',
-  ].join('\n');
+    "The report is printed in full whatever comes out. Exit codes: 0 the image is there (with --target: and that target can run it, perhaps after what the report suggests), 2 usage, 3 it is missing, 4 not authorised, 5 the target can't run it or a part of it is missing, 12 network or service unavailable, 130 interrupted.",
+    'The manifest is asked for about ten times, and that of each platform once: Docker Hub counts every GET as a pull.',
+  ].join('\n\n');
   static override examples = [
     '<%= config.bin %> image diagnose registry.fly.io/example:v1',
     '<%= config.bin %> image diagnose ghcr.io/team/app:v1 --target lambda',

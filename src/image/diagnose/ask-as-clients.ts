@@ -17,6 +17,8 @@ export interface ClientFinding {
   readonly accept: readonly string[];
   /** 0 when no answer came. */
   readonly status: number;
+  /** There was no way to the registry: the reason is that of the full client. */
+  readonly notAsked?: true;
   readonly code?: string;
   readonly message?: string;
   /** It was given a manifest or an index, and in a form that it asked for. */
@@ -122,7 +124,7 @@ function notAsked({ name, who, method, accept }: ClientClass, full: Outcome): Cl
     full instanceof DeployerError
       ? full
       : { code: 'registry_rate_limited', message: 'the registry limits how often it is asked' };
-  return { name, who, method, accept, status: 0, code, message: `not asked: ${message}`, found: false };
+  return { name, who, method, accept, status: 0, notAsked: true, code, message, found: false };
 }
 
 function findingOf(

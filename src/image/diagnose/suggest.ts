@@ -30,7 +30,7 @@ export function suggest(inputs: SuggestionInputs): string[] {
     }
     const old = 'clients of before 2023';
     add(old, convertTo('docker', inputs, undefined, `${taggedName(inputs)}-docker`));
-    if (isAttestedImage(inputs.shape)) add(old, buildx(inputs, '--provenance=false --sbom=false'));
+    add(old, buildWithoutAttestation(inputs));
   }
   for (const verdict of inputs.verdicts) add(verdict.platform.name, commandFor(verdict, inputs));
   return [...whom].map(([command, names]) => `for ${names.join(', ')}: ${command}`);
@@ -109,9 +109,15 @@ function holdsMore({ stored }: FoundImage): boolean {
   return stored.content.kind === 'index' && readIndex(stored.content).other.length > 0;
 }
 
-/** What buildx makes of one platform when nothing is said: without the attestation it is a single manifest. */
-function isAttestedImage({ kind, images, attestations }: ImageShape): boolean {
-  return kind === 'index' && images.length === 1 && attestations.length > 0;
+/** What buildx makes of one platform when nothing is said is a single manifest without the attestation. */
+function buildWithoutAttestation(inputs: SuggestionInputs): string | undefined {
+  const { kind, images, attestations } = inputs.shape;
+  const [image, ...others] = images;
+  if (kind === 'manifest' || image === undefined || others.length > 0 || attestations.length === 0) {
+    return undefined;
+  }
+  const platform = words(platformFlag(image.platform));
+  return buildx(inputs, [...platform, '--provenance=false', '--sbom=false'].join(' '));
 }
 
 function buildx(inputs: SuggestionInputs, options: string): string {

@@ -66,6 +66,27 @@ describe('A diagnosed image as text', () => {
     expect(lines).not.to.include('What follows for each target:');
   });
 
+  it('tells once what everybody is told, and what nobody was asked for', () => {
+    const refused = { ...asked, status: 404, code: 'MANIFEST_UNKNOWN', message: 'unknown', found: false };
+    const clients = [
+      { ...refused, name: 'full' },
+      { ...refused, name: 'same' },
+      { ...asked, name: 'head', method: 'HEAD', status: 404, found: false },
+      { ...refused, name: 'other', message: 'hidden' },
+      { ...refused, name: 'none', status: 0, notAsked: true },
+    ] as const;
+    expect(diagnosisLines({ ...DIAGNOSIS, clients }).slice(3, 11)).to.deep.equal([
+      '  ✖ full               GET  404  somebody',
+      '      MANIFEST_UNKNOWN: unknown',
+      '  ✖ same               GET  404  somebody',
+      '  ✖ head               HEAD 404  somebody',
+      '  ✖ other              GET  404  somebody',
+      '      MANIFEST_UNKNOWN: hidden',
+      '  ✖ none               GET  not asked  somebody',
+      '',
+    ]);
+  });
+
   it('shows what was asked of a token server and what it gave, and what is wrong with that', () => {
     const token = { realm: 'https://auth.example/token', asked: ['repository:app:pull'] } as const;
     const granted = { ...token, granted: token.asked, lacking: [], credentials: 'credsStore' } as const;
@@ -97,8 +118,8 @@ describe('A diagnosed image as text', () => {
     expect(evidence({ tags })).to.deep.equal(['tags        more than 1000, nearest: v1, v3']);
     const checked = { manifests: 2, blobs: 3 };
     expect(
-      evidence({ parts: { complete: false, checked: { ...checked, blobs: 0 }, problems: [] } }),
-    ).to.deep.equal(['parts       2 manifests asked for (--complete: also configs and layers): all there']);
+      evidence({ parts: { complete: false, checked: { manifests: 1, blobs: 0 }, problems: [] } }),
+    ).to.deep.equal(['parts       1 manifest asked for (--complete: also configs and layers): all there']);
     const missing = { kind: 'layer', digest: OTHER, state: 'missing', reason: 'gone' } as const;
     const problems = [{ ...missing, breaks: ['linux/amd64', 'linux/arm64'] }];
     expect(evidence({ parts: { complete: true, checked, problems } })).to.deep.equal([
