@@ -1,5 +1,6 @@
 import type { DeployConfig } from '../config/deploy-config.js';
 import { parseRegistryImage } from '../image/location.js';
+import { readExposedPorts } from '../image/exposed-ports.js';
 import type { ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
@@ -66,7 +67,10 @@ export async function deploy<State, R extends ReleasePlan>(
       const value = makePlan(ports.target, inputs);
       return Promise.resolve({ value, summary: summaryOfStep(value, 'adapt') });
     });
-    return carryOut(ports.target, plan, steps, { dryRun: request.dryRun, signal: ports.signal });
+    const { shapes, signal } = ports;
+    const { platforms } = ports.target.capabilities;
+    const exposedPorts = () => readExposedPorts(shapes, { found, shape }, platforms, signal);
+    return carryOut(ports.target, plan, steps, { dryRun: request.dryRun, signal, exposedPorts });
   });
 }
 

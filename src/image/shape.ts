@@ -116,9 +116,19 @@ export class ShapeReader {
 
   async #platformOf(
     reference: Reference,
-    { config }: ImageManifest,
+    manifest: ImageManifest,
     signal: AbortSignal | undefined,
   ): Promise<Platform | undefined> {
+    const bytes = await this.config(reference, manifest, signal);
+    return bytes === undefined ? undefined : readConfigPlatform(bytes);
+  }
+
+  /** The image's configuration, verified; undefined for what is no container image. */
+  async config(
+    reference: Reference,
+    { config }: ImageManifest,
+    signal?: AbortSignal,
+  ): Promise<Buffer | undefined> {
     if (!isImageConfig(config.mediaType)) return undefined;
     const answer = await this.#client.blob(reference, config.digest, CONFIG_LIMIT, signal);
     if (answer.status !== 200) throw refusalOf(answer, { ...reference, digest: config.digest });
@@ -131,7 +141,7 @@ export class ShapeReader {
         },
       );
     }
-    return readConfigPlatform(answer.bytes);
+    return answer.bytes;
   }
 }
 

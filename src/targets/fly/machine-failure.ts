@@ -1,6 +1,6 @@
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { checkLines, eventLines } from './health.js';
+import { checkLines, eventLines, type RunMark } from './health.js';
 import type { Machine } from './machine.js';
 
 export interface MachineFailure {
@@ -9,6 +9,8 @@ export interface MachineFailure {
   readonly id: string;
   /** `exited with code 1` */
   readonly why: string;
+  /** From where on its events count. */
+  readonly mark: RunMark;
 }
 
 /**
@@ -17,14 +19,14 @@ export interface MachineFailure {
  * @param fault what kept the API from answering, if that is how it ended
  */
 export function machineFailure(
-  { code, app, id, why }: MachineFailure,
+  { code, app, id, why, mark }: MachineFailure,
   last: Machine | undefined,
   fault?: DeployerError,
 ): DeployerError {
   const seen =
     last === undefined
       ? []
-      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last)];
+      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last, mark)];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
     suggestions: [`flyctl logs -a ${app}`],
