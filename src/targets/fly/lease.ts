@@ -103,21 +103,31 @@ export class Leases {
 
   /** Gives all leases back. One that can't be given back ends by itself: that is worth a warning, no more. */
   async releaseAll(): Promise<void> {
-    await Promise.all([...this.#held.keys()].map((id) => this.release(id)));
+    const kept: { readonly id: string; readonly why: string }[] = [];
+    await Promise.all(
+      [...this.#held.keys()].map(async (id) => {
+        const why = await this.#release(id);
+        if (why !== undefined) kept.push({ id, why });
+      }),
+    );
+    if (kept.length === 0) return;
+    const which = kept.length === 1 ? `lock of machine ${kept[0]?.id}` : `locks of ${kept.length} machines`;
+    const ends = kept.length === 1 ? 'ends by itself' : 'end by themselves';
+    this.#options.warn(
+      `the ${which} could not be given back and ${ends} in ${LEASE_SECONDS} s: ${kept[0]?.why}`,
+    );
   }
 
-  async release(id: string): Promise<void> {
+  /** @returns why it could not be given back */
+  async #release(id: string): Promise<string | undefined> {
     const lease = this.#held.get(id);
-    if (lease === undefined) return;
-    this.#held.delete(id);
-    lease.stop.abort();
-    await lease.refreshing;
+    if (lease === undefined) return undefined;
+    await this.forget(id);
     try {
       await this.#options.api.releaseLease(id, lease.nonce);
+      return undefined;
     } catch (error) {
-      this.#options.warn(
-        `the lock of machine ${id} could not be given back and ends by itself in ${LEASE_SECONDS} s: ${messageOf(error)}`,
-      );
+      return messageOf(error);
     }
   }
 

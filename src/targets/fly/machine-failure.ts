@@ -1,6 +1,7 @@
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { checkLines, eventLines, type RunMark } from './health.js';
+import { checkLines, eventLines, launchError, type RunMark } from './health.js';
+import { copyToFly, isPullFailure } from './pull-failure.js';
 import type { Machine } from './machine.js';
 
 export interface MachineFailure {
@@ -27,8 +28,10 @@ export function machineFailure(
     last === undefined
       ? []
       : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last, mark)];
+  const said = last && launchError(last, mark);
+  const mends = said !== undefined && isPullFailure(said) ? copyToFly(app, last?.config?.image ?? 'REF') : [];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
-    suggestions: [`flyctl logs -a ${app}`],
+    suggestions: [...mends, `flyctl logs -a ${app}`],
   });
 }

@@ -87,7 +87,8 @@ export class Vigil {
     const longest = Math.max(0, ...[...this.#watched.values()].map(({ steadyMs }) => steadyMs));
     const giveUpAt = clock.now() + longest + timeoutMs;
     for (let maxAge = maxAgeMs; ; maxAge = LOOK_MS) {
-      if (clock.now() - this.#lookedAt >= maxAge || this.#lookedAt === -Infinity) await this.#lookAtAll(signal);
+      if (clock.now() - this.#lookedAt >= maxAge || this.#lookedAt === -Infinity)
+        await this.#lookAtAll(signal);
       const behind = [...this.#watched.values()].filter((watched) => !isDone(watched));
       if (behind.length === 0 && this.#faults.error === undefined) return;
       if (clock.now() >= giveUpAt) throw this.#timedOut(behind[0] ?? [...this.#watched.values()][0]);

@@ -206,6 +206,12 @@ describe('the locks of a release', () => {
     await fly.succeed('old');
     for (const { id } of fly.machines()) await fly.api('DELETE', `/machines/${id}?force=true`);
     await eventually(() => expect(fly.machines()).to.be.empty);
+    // Both have seen that there is no machine by then.
+    fly.fault({
+      match: { method: 'POST', pathPattern: '/v1/apps/shop/machines' },
+      answer: { delayMs: 3000 },
+      times: 2,
+    });
     const ended = await Promise.all(
       ['one', 'two'].map((image) => fly.deploy(image).catch((error: unknown) => error as DeployerError)),
     );
@@ -240,7 +246,7 @@ describe('the locks of a release', () => {
     const warnings = events.flatMap((event) =>
       event.type === 'log' && event.level === 'warning' ? [event.message] : [],
     );
-    const ofLocks = warnings.filter((message) => message.includes('lock'));
+    const ofLocks = warnings.filter((message) => message.includes('refreshed'));
     expect(ofLocks.length, ofLocks.join()).to.be.within(1, 6);
     expect(outcome)
       .to.have.nested.property('error.message')
