@@ -95,7 +95,7 @@ describe('what a person sees of a deploy', function () {
         ...untilRelease(good),
         '✔ Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))   1/1 healthy',
         '  › app shop created in organization personal',
-        '  › [1/1] machine ID: healthy',
+        '  › [1/1] machine ID: checks pass',
         'v1 is live',
       ]);
       const second = await onTerminal(stage, ['deploy', '-i', bad.reference]).finished;
@@ -169,7 +169,7 @@ describe('what a person sees of a deploy', function () {
         expect(stderr).not.to.contain('\u001b').and.not.to.contain('\r');
         const said = stable(stderr.trimEnd().split('\n'));
         expect(said.slice(0, 9)).to.deep.equal(linesUntilRelease(good));
-        expect(said.slice(-2)).to.deep.equal(['    [1/1] machine ID: healthy', '    1/1 healthy']);
+        expect(said.slice(-2)).to.deep.equal(['    [1/1] machine ID: checks pass', '    1/1 healthy']);
       }
     });
 

@@ -84,8 +84,7 @@ export class Vigil {
   async #hold(signal: AbortSignal, maxAgeMs: number, isDone: (watched: Watched) => boolean): Promise<void> {
     const { clock, timeoutMs } = this.#options;
     if (this.#watched.size === 0 && maxAgeMs > 0) return;
-    const longest = Math.max(0, ...[...this.#watched.values()].map(({ steadyMs }) => steadyMs));
-    const giveUpAt = clock.now() + longest + timeoutMs;
+    const giveUpAt = clock.now() + longestOf([...this.#watched.values()]) + timeoutMs;
     for (let maxAge = maxAgeMs; ; maxAge = LOOK_MS) {
       if (clock.now() - this.#lookedAt >= maxAge || this.#lookedAt === -Infinity)
         await this.#lookAtAll(signal);
@@ -131,7 +130,7 @@ export class Vigil {
   }
 
   #failed(code: 'release_failed' | 'timed_out', { id, last, mark }: Watched, why: string): Error {
-    const after = `${why}, after it had become healthy`;
+    const after = `${why}, after it was up`;
     return machineFailure(
       { code, app: this.#options.api.app, id, why: after, mark },
       last,
@@ -140,8 +139,12 @@ export class Vigil {
   }
 }
 
+function longestOf(watched: readonly Watched[]): number {
+  return Math.max(0, ...watched.map(({ steadyMs }) => steadyMs));
+}
+
 function describe(behind: readonly Watched[]): string {
   const down = behind.find(({ upMs }) => upMs === undefined);
-  if (down === undefined) return 'all are healthy: watching whether that lasts';
+  if (down === undefined) return `up: watching for ${formatDuration(longestOf(behind))} whether that lasts`;
   return `machine ${down.id}: ${down.last === undefined ? 'not known' : checksSummary(down.last)}`;
 }
