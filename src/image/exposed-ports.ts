@@ -1,26 +1,24 @@
 import type { Platform } from '../oci/descriptor.js';
 import { formatPlatform } from '../oci/platform.js';
-import type { FoundImage } from './search.js';
-import type { ImageShape, ShapeReader } from './shape.js';
+import { readConfig, readManifest, type ImageShape } from './shape.js';
+import type { ImageContent } from './sources/source.js';
 
 /**
  * The TCP ports that an image says it listens on (image-spec, config.md: `ExposedPorts`).
- * @param platforms what the target runs, preferred first: of several images its own is read
+ * @param platforms what the target runs: of several images its own is read
  * @throws DeployerError when the image can't be read; what makes no sense in it is passed over
  */
 export async function readExposedPorts(
-  reader: ShapeReader,
-  { found, shape }: { readonly found: FoundImage; readonly shape: ImageShape },
+  content: ImageContent,
+  shape: ImageShape,
   platforms: readonly Platform[],
-  signal: AbortSignal,
 ): Promise<readonly number[]> {
   const wanted = new Set(platforms.map(formatPlatform));
   const runs = shape.images.find(({ platform }) => platform && wanted.has(formatPlatform(platform)));
   const image = runs ?? shape.images[0];
   if (image === undefined) return [];
-  const { reference } = found;
-  const manifest = image.manifest ?? (await reader.manifestOf(reference, image.digest, signal));
-  const bytes = manifest && (await reader.config(reference, manifest, signal));
+  const manifest = image.manifest ?? (await readManifest(content, image));
+  const bytes = manifest && (await readConfig(content, manifest));
   return bytes === undefined ? [] : portsIn(JSON.parse(bytes.toString('utf8')));
 }
 

@@ -132,7 +132,8 @@ describe('machines that are containers of a Docker Engine', function () {
     const { host, url } = registry;
     await pushFixture({ url, repository: 'private', authorization: `Basic ${auth}` }, 'v1', image);
     const { code, stderr } = await stage.run(['deploy', '-a', 'private', '-i', `${host}/private:v1`], {
-      env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) },
+      // As Fly's own registry: of any other private one the image would be copied.
+      env: { FLY_REGISTRY_HOST: host, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) },
     });
     expect(code, stderr).to.equal(8);
     expect(stderr).to.match(
