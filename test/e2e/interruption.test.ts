@@ -116,7 +116,7 @@ describe('a deploy that is interrupted', function () {
     expect(code).to.equal(130);
     expect(performance.now() - asked).to.be.below(2000);
     expect(stderr).to.match(
-      /✖ stopped at once; what was under way was not undone\n {2}halt is left with v2, or what ran before, on some of its machines, or all; the locks end by themselves within 13\.0s\n {2}Try: deployer status -a halt\n {2}Try: deployer release rollback v1 -a halt\n$/,
+      /✖ stopped at once; what was under way was not undone\n {2}machines of halt run v2 or what ran before it; their locks end by themselves within 13 s\n {2}Try: deployer status -a halt\n {2}Try: deployer release rollback v1 -a halt\n$/,
     );
     await expectImage('halt', bad);
   });

@@ -171,7 +171,7 @@ describe('what a person sees of a deploy', function () {
         expect(said.slice(0, 9)).to.deep.equal(linesUntilRelease(good));
         expect(said.slice(-3)).to.deep.equal([
           '    [1/1] machine ID: checks pass',
-          '    up: watching for 300ms whether that lasts',
+          '    up: watching for 0.3s whether that lasts',
           '    1/1 healthy',
         ]);
       }
