@@ -34,6 +34,8 @@ export default class ImageInspect extends BaseCommand {
     const { signal } = this;
     const found = await new ImageSearch(registry, systemClock).find(reference, {
       signal,
+      // An index is followed by its platforms' manifests and attestations.
+      atOnce: flags.raw ? 1 : 2,
       onWait: (why) => this.note(why),
     });
     if (flags.raw) {
