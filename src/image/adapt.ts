@@ -29,7 +29,7 @@ export interface AdaptRequest {
   readonly digest: Digest;
   /** The registry's host; undefined when it lies in none. */
   readonly domain?: string | undefined;
-  /** Its registry gives it only to those who are logged in there, which the target is not. */
+  /** Its registry gives it only to those who are logged in there; undefined when that is not known. */
   readonly isPrivate?: boolean;
   readonly shape: ImageShape;
   readonly target: string;
@@ -114,12 +114,10 @@ function isZstd({ mediaType }: Descriptor): boolean {
 function whyCopied({ domain, isPrivate, target, capabilities }: AdaptRequest): string | undefined {
   const { registries, pull } = capabilities;
   if (domain === undefined) return 'it lies in no registry';
-  if (registries !== 'any' && !isRegistryOf(registries, domain)) {
+  if (registries !== 'any' && !isRegistryOf(registries, domain))
     return `${target} pulls from its own registries only`;
-  }
-  const hasRights =
-    pull !== undefined && (pull.elsewhere === 'credentials' || isRegistryOf(pull.own, domain));
-  if (isPrivate !== true || hasRights) return undefined;
+  if (isPrivate !== true || pull?.elsewhere !== 'anonymous' || isRegistryOf(pull.own, domain))
+    return undefined;
   return `it is private in ${domain}, where ${target} is not logged in`;
 }
 

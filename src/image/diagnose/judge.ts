@@ -37,7 +37,7 @@ export function judge(
   const decision = adapt({
     digest: found.stored.digest,
     ...{ domain, shape, target: name, capabilities },
-    isPrivate: isPublic === false,
+    ...(isPublic === undefined ? {} : { isPrivate: !isPublic }),
   });
   const pullsWith = rightsOf(capabilities, domain, decision, isPublic);
   const say = (
