@@ -1,4 +1,4 @@
-import { DeployerError } from '../lib/errors.js';
+import { asFailure } from '../lib/errors.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import { execute, type Executed, type ExecutePorts } from './execute.js';
 import { planDocument, type Plan, type PlanDocument } from './plan.js';
@@ -34,7 +34,7 @@ export async function toItsEnd<T>(steps: Steps, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    if (error instanceof DeployerError) steps.emit({ type: 'done', error: error.toDocument() });
+    steps.emit({ type: 'done', error: asFailure(error).toDocument() });
     throw error;
   }
 }
