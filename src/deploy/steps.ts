@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
+import { asFailure } from '../lib/errors.js';
 import type { DeployEvent, EventSink, StepName } from './events.js';
 
 /** What the work of a step may say while it runs. */
@@ -38,6 +38,7 @@ export class Steps {
   ): Promise<T> {
     const started = this.#clock.now();
     this.emit({ type: 'step.started', step, title });
+    let progressed: string | undefined;
     const elapsed = (): number => this.#clock.now() - started;
     try {
       const {
@@ -45,7 +46,11 @@ export class Steps {
         summary,
         durationMs = elapsed(),
       } = await work({
-        progress: (message) => this.emit({ type: 'step.progress', step, message }),
+        progress: (message) => {
+          // What is said again is no progress.
+          if (message !== progressed) this.emit({ type: 'step.progress', step, message });
+          progressed = message;
+        },
         log: (level, message) => this.emit({ type: 'step.log', step, level, message }),
       });
       this.#durations.set(step, durationMs);
@@ -53,7 +58,7 @@ export class Steps {
       return value;
     } catch (error) {
       this.#durations.set(step, elapsed());
-      if (error instanceof DeployerError) this.emit({ type: 'step.failed', step, error: error.toDocument() });
+      this.emit({ type: 'step.failed', step, error: asFailure(error).toDocument() });
       throw error;
     }
   }

@@ -88,6 +88,9 @@ export class UndiciClient implements HttpClient {
         body: bodyOf(request.body),
         headersTimeout: request.headersTimeoutMs ?? headersTimeoutMs,
         bodyTimeout: bodyTimeoutMs,
+        // undici would close the connection after a HEAD, for servers that send a body with the answer: what they send
+        // breaks the next request, which is then sent again. To connect anew each time costs every other server more.
+        reset: false,
         ...(signal === undefined ? {} : { signal }),
       });
       traced(answer.statusCode);

@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
-import type { Capabilities } from './capabilities.js';
+import { isRegistryOf, type Capabilities } from './capabilities.js';
 import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
@@ -16,8 +16,10 @@ export type Adaptation =
       /** Of what is handed over, as far as it is known: a conversion gives it another. */
       readonly digest: Digest;
       readonly platform?: Platform;
-      /** It lies in a registry from which the target can't pull. */
-      readonly copy: boolean;
+      /** The manifest that will run, whether by itself or through an index. */
+      readonly image: Digest;
+      /** Why the target can't pull it from where it lies, when it can't. */
+      readonly copy?: string;
       readonly reason: string;
     }
   | { readonly action: 'refuse'; readonly why: 'platform' | 'form'; readonly reason: string };
@@ -25,8 +27,10 @@ export type Adaptation =
 export interface AdaptRequest {
   /** The digest of what was found. */
   readonly digest: Digest;
-  /** The registry's host. */
-  readonly domain: string;
+  /** The registry's host; undefined when it lies in none. */
+  readonly domain?: string | undefined;
+  /** Its registry gives it only to those who are logged in there; undefined when that is not known. */
+  readonly isPrivate?: boolean;
   readonly shape: ImageShape;
   readonly target: string;
   readonly capabilities: Capabilities;
@@ -36,7 +40,7 @@ export interface AdaptRequest {
 
 /** Decides from a target's capability table and the image's real shape. Pure. */
 export function adapt(request: AdaptRequest): Adaptation {
-  const { digest, shape, target, capabilities, domain } = request;
+  const { digest, shape, target, capabilities } = request;
   const { platform: asked } = request;
   if (asked !== undefined && !capabilities.platforms.some((runs) => samePlatform(runs, asked))) {
     const runs = capabilities.platforms.map(formatPlatform).join(' and ');
@@ -50,8 +54,12 @@ export function adapt(request: AdaptRequest): Adaptation {
   const images = shape.images.filter(isContainerImage);
   const image = chooseImage(images, wanted);
   if (image === undefined) return refusePlatform(images, target, wanted);
-  const copy = !takesRegistry(capabilities.registries, domain);
-  const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
+  const copy = whyCopied(request);
+  const rest = {
+    image: image.digest,
+    ...(copy === undefined ? {} : { copy }),
+    ...(image.platform === undefined ? {} : { platform: image.platform }),
+  };
 
   const problem = formProblem(image, target, capabilities);
   if (problem !== undefined) return { ...problem, digest: image.digest, ...rest };
@@ -103,11 +111,14 @@ function isZstd({ mediaType }: Descriptor): boolean {
   return mediaType.endsWith('+zstd');
 }
 
-function takesRegistry(registries: Capabilities['registries'], domain: string): boolean {
-  if (registries === 'any') return true;
-  return registries.some((host) =>
-    host.startsWith('*.') ? domain.endsWith(host.slice(1)) : domain === host,
-  );
+function whyCopied({ domain, isPrivate, target, capabilities }: AdaptRequest): string | undefined {
+  const { registries, pull } = capabilities;
+  if (domain === undefined) return 'it lies in no registry';
+  if (registries !== 'any' && !isRegistryOf(registries, domain))
+    return `${target} pulls from its own registries only`;
+  if (isPrivate !== true || pull?.elsewhere !== 'anonymous' || isRegistryOf(pull.own, domain))
+    return undefined;
+  return `it is private in ${domain}, and ${pull.how}`;
 }
 
 /** moby's rule: not an artifact, which is known by a config of its own kind. */

@@ -66,6 +66,11 @@ export class RegistryRequests {
     this.#ports.onRetry?.(why, pauseMs);
   }
 
+  /** Where something of a repository is, for a person: `target` below `/v2/NAME/`. */
+  urlOf({ domain, path }: Pick<RepositoryAccess, 'domain' | 'path'>, target: string): URL {
+    return new URL(`/v2/${path}/${target}`, this.#origins.of(domain));
+  }
+
   /** Answers of any status resolve. Throws what `HttpClient` and the token server throw. */
   async send(access: RepositoryAccess, request: RegistryRequest): Promise<RegistryResponse> {
     if (this.#isElsewhere(access, request.target)) {

@@ -2,6 +2,7 @@ import type { DeployConfig } from '../config/deploy-config.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
+import type { Reference } from '../oci/reference.js';
 
 export type { Capabilities } from '../image/capabilities.js';
 
@@ -32,6 +33,9 @@ export interface ReleaseRequest {
   readonly lockWaitMs: number;
 }
 
+/** A repository from which a target can always pull; or what has to be said or mended before it is known. */
+export type OwnRepository = Pick<Reference, 'domain' | 'path'> | { readonly missing: string };
+
 /** A machine, task, container or function version: whatever the target runs. */
 export interface Unit {
   readonly id: string;
@@ -47,27 +51,50 @@ export interface ReleaseIdentity {
   readonly version: number;
   /** The release that ran before, if any. */
   readonly previous?: number;
+  /** The last release before it that was healthy: what one would go back to. */
+  readonly lastHealthy?: number;
 }
+
+/**
+ * What a release's success stands on: every check of every unit passes and has stayed so; all were started and have
+ * stayed up, which proves no answer; or nothing, because nothing was waited for.
+ */
+export type Proof = 'checks' | 'started' | 'nothing';
 
 /** What happens during a release, as it happens. */
 export type ReleaseEvent =
-  | { readonly type: 'started'; readonly release: ReleaseIdentity; readonly units: number }
+  | {
+      readonly type: 'started';
+      readonly release: ReleaseIdentity;
+      readonly units: number;
+      /** How long the target's locks outlive a deploy that is killed, in milliseconds. */
+      readonly lockLifeMs: number;
+    }
   /** Replaces what was shown last. */
   | { readonly type: 'progress'; readonly message: string; readonly healthy: number; readonly total: number }
   /** A line to keep. */
   | { readonly type: 'log'; readonly level: 'info' | 'warning'; readonly message: string }
-  | { readonly type: 'failed'; readonly reason: string; readonly undoing: boolean }
+  | {
+      readonly type: 'failed';
+      readonly reason: string;
+      readonly undoing: boolean;
+      /** What is done about it: `putting v11 back`. */
+      readonly remedy: string;
+    }
   | { readonly type: 'rolled-back'; readonly message: string };
 
 export interface ReleaseContext {
   readonly report: (event: ReleaseEvent) => void;
   /** Aborted by the first Ctrl-C: stop, undo, return `failed` or `rolled-back` with code `interrupted`. */
   readonly signal: AbortSignal;
+  /** The ports that the image says it listens on, asked for when that may explain a failure. */
+  readonly exposedPorts?: () => Promise<readonly number[]>;
 }
 
 export type ReleaseOutcome =
   | {
       readonly status: 'succeeded' | 'unchanged' | 'detached';
+      readonly verified: Proof;
       readonly release: ReleaseIdentity;
       readonly units: readonly Unit[];
       readonly url?: string;
@@ -93,7 +120,13 @@ export interface ReleaseRecord {
   readonly version: number;
   readonly image: string;
   readonly digest?: string;
-  readonly status: 'running' | 'partial' | 'past' | 'rolled-back';
+  /**
+   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone. `unproven`: on all units,
+   * and nobody knows (yet) whether it is healthy.
+   */
+  readonly status: 'running' | 'partial' | 'past' | 'rolled-back' | 'failed' | 'unproven';
+  /** Whether it was ever seen healthy; absent where whoever made it noted nothing. */
+  readonly wasHealthy?: boolean;
   readonly createdAt?: string;
   readonly units: number;
 }
@@ -113,6 +146,8 @@ export interface AppStatus {
 export interface Target<State = unknown, Plan extends ReleasePlan = ReleasePlan> {
   readonly name: string;
   readonly capabilities: Capabilities;
+  /** Where an image is put that the target can't pull from where it lies, if it has a registry of its own. */
+  repositoryFor?(app: string): OwnRepository;
   /**
    * Reads the app's present state. Throws `api_*`, `app_not_found` (only where it can't be created).
    * @param restore a past release that is to be put back as it was: its configuration becomes part of the state,

@@ -20,7 +20,7 @@ export default class ImageInspect extends BaseCommand {
   static override flags = {
     ...registryFlags,
     platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: 'Show this platform alone.' }),
-    raw: boolean({ summary: "Print the manifest's or index's exact bytes." }),
+    raw: boolean({ summary: "Print the manifest's or index's exact bytes.", exclusive: ['json'] }),
   };
 
   async run(): Promise<Inspection | void> {
@@ -38,7 +38,7 @@ export default class ImageInspect extends BaseCommand {
       atOnce: flags.raw ? 1 : 2,
       onWait: (why) => this.note(why),
     });
-    if (flags.raw && !this.io.json) {
+    if (flags.raw) {
       this.io.stdout.write(found.stored.bytes);
       return;
     }

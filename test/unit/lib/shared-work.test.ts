@@ -33,7 +33,7 @@ describe('Work that several wait for', () => {
 
   it('that failed is over', async () => {
     const work = new SharedWork(() => Promise.reject(new Error('no')));
-    expect(await outcome(work.wait() as Promise<string>)).to.have.property('message', 'no');
+    expect(await outcome(work.wait())).to.have.property('message', 'no');
     expect(work.over).to.equal(true);
   });
 });

@@ -108,7 +108,7 @@ describe('The challenge memory', () => {
         await memory.remember('registry.test', { scheme: 'bearer', realm: 'https://auth.test', service });
         if (await memory.recall('registry.test') === undefined) process.exit(3);
       }`;
-    const names = [...'abcdefghijklmnopqrst'];
+    const names = Array.from({ length: 20 }, (_, at) => String.fromCharCode(97 + at));
     const exits = await Promise.all(
       names.map(async (name) => {
         const args = ['--import', 'tsx', '--input-type=module', '-e', code, folder.path, name];
