@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
+import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, string } from '@oclif/core/flags';
@@ -10,7 +11,7 @@ import { registryOptions } from '../cli/registry-options.js';
 import { parseBuildArgs, parseBuildSecrets, parseLabels } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import type { DockerfileSource } from '../engine/build/build.js';
-import { connectEngine, engineAddress } from '../engine/connect.js';
+import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { parseRegistryImage } from '../image/location.js';
 import { ImageSearch } from '../image/search.js';
@@ -54,7 +55,7 @@ export default class Build extends BaseCommand {
     const request = await requestOf(parsed, this.io.env);
     const { signal } = this;
     const { env, redactor } = this.io;
-    const engine = new Engine(await connectEngine(engineAddress(env)));
+    const engine = new Engine((await connectEngine({ env, home: homedir(), podman: true })).docker);
     const { registry, credentials } = connectRegistry({
       ...registryOptions(this.io, this.config, parsed.flags['insecure-registry']),
       warn: (message) => this.note(`warning: ${message}`),
