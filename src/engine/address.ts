@@ -45,7 +45,7 @@ export function parseEngineAddress(text: string, origin: string, tls?: EngineTls
     const [, user, host, port, path = ''] = ssh;
     return {
       kind: 'ssh',
-      host: unbracketed(host as string),
+      host: unbracketed(host),
       ...(user === undefined ? {} : { user }),
       ...(port === undefined ? {} : { port: Number(port) }),
       ...(path.length > 1 ? { path } : {}),

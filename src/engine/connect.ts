@@ -64,7 +64,7 @@ async function wayTo(address: EngineAddress, { env }: EngineSurroundings): Promi
 function clientOptions(way: Way): Docker.DockerOptions {
   const none = { socketPath: undefined, host: undefined, port: undefined, agent: undefined };
   const unset = { ...none, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
-  return { ...unset, protocol: 'http', ...way } as Docker.DockerOptions;
+  return { ...unset, protocol: 'http', ...way };
 }
 
 // By node:http, so that looking for an engine that is not there loads no client for it.

@@ -113,8 +113,11 @@ async function answer(
   stream.end();
 }
 
+/** Engines before 23 send paths in UTF-8 as it is; node:http2 reads headers as Latin-1. */
 function valuesOf(rawHeaders: readonly string[], name: string): string[] {
-  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name);
+  return rawHeaders
+    .filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
+    .map((value) => Buffer.from(value, 'latin1').toString('utf8'));
 }
 
 /** Each message has a flag (0: not compressed) and its length before it. */
