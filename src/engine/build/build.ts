@@ -61,7 +61,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       '/moby.filesync.v1.FileSync/DiffCopy': (call) =>
         diffCopy(call, {
           folders,
-          onSent: (bytes) => (contextBytesSent += bytes),
+          onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
           onLeftOut: (path, reason) =>
             onEvent({ type: 'warning', message: `${path} is left out: ${reason}` }),
           onFailure: (error) => (refused ??= error),

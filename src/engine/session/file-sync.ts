@@ -22,8 +22,8 @@ export type SyncedFolders = Readonly<Record<'context' | 'dockerfile', string>>;
 
 export interface FileSyncOptions {
   readonly folders: SyncedFolders;
-  /** Told the bytes of content as they are sent. */
-  readonly onSent: (bytes: number) => void;
+  /** Told the bytes of content as they are sent, and of which folder. */
+  readonly onSent: (bytes: number, folder: keyof SyncedFolders) => void;
   readonly onLeftOut: (path: string, reason: string) => void;
   /** Told why the context can't be sent: the engine's own error has lost it. */
   readonly onFailure: (error: DeployerError) => void;
@@ -39,12 +39,11 @@ const SENDERS = 4;
  */
 export async function diffCopy(call: GrpcCall, options: FileSyncOptions): Promise<void> {
   const [name = ''] = call.metadata('dir-name');
-  const root = Object.hasOwn(options.folders, name)
-    ? options.folders[name as keyof SyncedFolders]
-    : undefined;
-  if (root === undefined) throw new GrpcStatus(GRPC_CODE.notFound, `no folder ${name} in this session`);
+  if (name !== 'context' && name !== 'dockerfile') {
+    throw new GrpcStatus(GRPC_CODE.notFound, `no folder ${name} in this session`);
+  }
   try {
-    await new FolderSender(call, root, options).run();
+    await new FolderSender(call, name, options).run();
   } catch (error) {
     if (error instanceof DeployerError && !call.ended.aborted) {
       options.onFailure(error);
@@ -56,14 +55,16 @@ export async function diffCopy(call: GrpcCall, options: FileSyncOptions): Promis
 
 class FolderSender {
   readonly #call: GrpcCall;
+  readonly #name: keyof SyncedFolders;
   readonly #root: string;
   readonly #options: FileSyncOptions;
   /** Regular files, by their place in the order of the stats. */
   readonly #files = new Map<number, ContextEntry>();
 
-  constructor(call: GrpcCall, root: string, options: FileSyncOptions) {
+  constructor(call: GrpcCall, name: keyof SyncedFolders, options: FileSyncOptions) {
     this.#call = call;
-    this.#root = root;
+    this.#name = name;
+    this.#root = options.folders[name];
     this.#options = options;
   }
 
@@ -130,7 +131,7 @@ class FolderSender {
       throw new GrpcStatus(GRPC_CODE.internal, `file ${id} was asked for: there is none`);
     for await (const chunk of contentOf(this.#root, entry)) {
       await this.#call.send(encodeData(id, chunk));
-      this.#options.onSent(chunk.length);
+      this.#options.onSent(chunk.length, this.#name);
     }
     await this.#call.send(encodeEndOfData(id));
   }
