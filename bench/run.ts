@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { makeTempFolder } from '../test/support/temp-folder.js';
 import { inspect } from './inspect.js';
+import { push } from './push.js';
 import { roundTrips } from './round-trips.js';
 import { startUp } from './start-up.js';
 import { markdownTable, type Row } from './support/table.js';
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   'start-up': startUp,
   inspect,
   'round-trips': roundTrips,
+  push,
 };
 
 const { values, positionals } = parseArgs({

@@ -10,11 +10,14 @@ const { name, version } = require('../package.json');
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 
 /** Modules of Node that chunks import and most runs never touch. */
-const RARELY_USED = new Set(['node:child_process', 'node:dns/promises', 'node:readline']);
+const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:readline']);
 
 const argv = process.argv.slice(2);
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
+  process.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE') process.exitCode = 13;
+  });
   // As oclif's `userAgent` has it, without loading oclif.
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
 } else {

@@ -81,9 +81,10 @@ const SLIMMED = [
       import api from 'undici/lib/api/index.js';
       import Agent from 'undici/lib/dispatcher/agent.js';
       import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
-      import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
+      import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js';
+      import buildConnector from 'undici/lib/core/connect.js';
       Object.assign(Dispatcher.prototype, api);
-      export { Agent, EnvHttpProxyAgent };`,
+      export { Agent, ProxyAgent, buildConnector };`,
   },
   {
     // 12 ms. Off unless asked for; undici does without where Node was built without.

@@ -23,5 +23,5 @@ export const sourceArg = string({
 export const destinationArg = string({
   name: 'DESTINATION',
   required: true,
-  description: `Where it goes: ${LOCATION}.`,
+  description: `Where it goes: ${LOCATION}. An archive that is there is replaced once the new one is whole; any other file, a link or a device is refused.`,
 });

@@ -7,6 +7,8 @@ import type { DeployView } from '../ui/deploy-view.js';
 import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
 import { Interruption } from './interruption.js';
+import { OutputWatch, untold } from './output-watch.js';
+import { refuseSwitchValues, type CommandShape } from './usage-error.js';
 
 /**
  * What every command shares: its way of speaking (`out`, `note`), of being interrupted (`signal`) and of
@@ -34,14 +36,14 @@ export abstract class BaseCommand extends Command {
   constructor(argv: string[], config: Config) {
     super(argv, config);
     const { env, stdout, stderr } = process;
-    this.io = createIo({ argv, env, stdout, stderr }, this.jsonEnabled());
+    this.io = createIo({ argv, env, stdout, stderr, bin: config.bin }, this.jsonEnabled());
   }
 
   abstract override run(): Promise<object | void>;
 
   /**
-   * Aborted by the first Ctrl-C or SIGTERM. Who takes it promises to listen: from then on signals no longer
-   * end the process by themselves (a second one does).
+   * Aborted by the first Ctrl-C, SIGTERM or SIGHUP. Who takes it promises to listen: from then on signals no longer
+   * end the process by themselves (a second Ctrl-C does).
    */
   protected get signal(): AbortSignal {
     this.#interruption ??= new Interruption(
@@ -62,6 +64,28 @@ export abstract class BaseCommand extends Command {
     if (!this.io.quiet) this.#tell(line);
   }
 
+  /**
+   * The command's whole course, as oclif calls it: `run`, `catch`, `finally`, then the document. An output that breaks
+   * does not break it off.
+   */
+  protected override async _run<T>(): Promise<T> {
+    const [stdout, stderr] = [new OutputWatch(process.stdout), new OutputWatch(process.stderr)];
+    try {
+      const result = await super._run<T>();
+      await stdout.settle();
+      if (stdout.failure !== undefined) this.#end(untold(stdout.failure), { ...this.io, json: false });
+      return result;
+    } finally {
+      await Promise.all([stdout.settle(), stderr.settle()]);
+      for (const output of [stdout, stderr]) output.release();
+    }
+  }
+
+  protected override async init(): Promise<void> {
+    await super.init();
+    refuseSwitchValues(this.argv, this.#shape());
+  }
+
   protected override logJson(document: unknown): void {
     this.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
@@ -72,12 +96,18 @@ export abstract class BaseCommand extends Command {
    */
   protected override async catch(thrown: unknown): Promise<never> {
     if (isExit(thrown)) throw thrown;
-    const error = asDeployerError(thrown);
+    const error = asDeployerError(thrown, this.#shape());
     this.#end(this.#interruption?.signal.aborted === true ? asInterruption(error) : error);
   }
 
   protected override async finally(): Promise<void> {
     this.#interruption?.dispose();
+  }
+
+  #shape(): CommandShape {
+    const { id, args, flags, baseFlags } = this.ctor;
+    const name = `${this.config.bin} ${id.replaceAll(':', ' ')}`;
+    return { name, args, flags: { ...baseFlags, ...flags, json: { type: 'boolean' } } };
   }
 
   #tell(line: string): void {
@@ -90,8 +120,8 @@ export abstract class BaseCommand extends Command {
     process.exit(130);
   }
 
-  #end(error: DeployerError): never {
-    present(error, this.io, this.view?.endsWithFailure);
+  #end(error: DeployerError, io = this.io): never {
+    present(error, io, this.view?.endsWithFailure);
     process.exitCode = error.exit;
     // All is said. A host of this plugin may bring its own copy of oclif, to which ours is just some error:
     // `skipOclifErrorHandling` keeps that one from printing it again.

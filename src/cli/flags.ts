@@ -45,7 +45,8 @@ export const deployFlags = {
   image: string({
     char: 'i',
     helpValue: 'REF',
-    summary: "The image to look for, a registry reference [else the file's `[build] image`].",
+    summary:
+      "The image: a registry reference, oci:DIR[:TAG] or docker-archive:FILE[:NAME] [else the file's `[build] image`].",
   }),
   build: string({
     options: ['missing', 'always', 'never'],

@@ -1,6 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Ctrl-C; what CI and service managers send; what a terminal sends that closes. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Where signals arrive: the process, as far as this room needs it. */
 export interface SignalSource {
@@ -8,7 +9,11 @@ export interface SignalSource {
   off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
 }
 
-/** The first SIGINT or SIGTERM asks the command to stop and undo; the second ends it at once. */
+/**
+ * The first signal, of whichever kind, asks the command to stop and undo. Only a Ctrl-C after it ends the command at
+ * once: the other kinds come in a row from one wish (GitHub sends SIGINT and then SIGTERM, systemd SIGTERM and SIGHUP,
+ * a terminal that closes SIGHUP twice), and must not cut the undo short.
+ */
 export class Interruption {
   readonly #controller = new AbortController();
   readonly #source: SignalSource;
@@ -17,7 +22,10 @@ export class Interruption {
   constructor(source: SignalSource, onFirst: () => void, onSecond: () => void) {
     this.#source = source;
     this.#listener = (signal) => {
-      if (this.signal.aborted) return onSecond();
+      if (this.signal.aborted) {
+        if (signal === 'SIGINT') onSecond();
+        return;
+      }
       onFirst();
       this.#controller.abort(new DeployerError('interrupted', `interrupted by ${signal}`));
     };

@@ -2,6 +2,7 @@ import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
 import { createIo, type Io } from '../ui/io.js';
 import { asDeployerError, present } from './failure.js';
+import { OutputWatch, untold } from './output-watch.js';
 import { isUnknownCommand, unknownCommand } from './unknown-command.js';
 
 /**
@@ -10,10 +11,8 @@ import { isUnknownCommand, unknownCommand } from './unknown-command.js';
  * @param root a file URL inside the package, from which oclif finds its package.json (or what oclif loads from)
  */
 export async function run(argv: readonly string[], root: LoadOptions): Promise<void> {
-  // A reader that went away (`| head`) must not end a deploy halfway. oclif does the same for stdout.
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  const stdout = new OutputWatch(process.stdout);
+  const stderr = new OutputWatch(process.stderr);
   // What is thrown outside a command's own course: Node would print it with all that stands in it.
   process.on('uncaughtException', (thrown) => {
     const error = asDeployerError(thrown);
@@ -22,10 +21,14 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
   });
   try {
     await runOclif([...argv], root);
+    await stdout.settle();
+    if (stdout.failure !== undefined) throw untold(stdout.failure);
   } catch (thrown) {
+    // oclif came with a listener of its own when the command was loaded.
+    stdout.takeOver();
     const code = exitCodeOf(thrown) ?? (await presentFailure(thrown, argv, root));
-    // Open connections must not keep a failed command alive.
-    await Promise.all([process.stdout, process.stderr].map(written));
+    // Open connections must not keep a failed command alive; but writes to pipes are asynchronous on Windows.
+    await Promise.all([stdout.settle(), stderr.settle()]);
     process.exit(code);
   }
 }
@@ -45,11 +48,4 @@ function processIo(argv: readonly string[]): Io {
 function exitCodeOf(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EEXIT') return undefined;
   return (thrown as Error & { oclif?: { exit?: number } }).oclif?.exit ?? 1;
-}
-
-// Writes to pipes are asynchronous on Windows: process.exit would cut them off.
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write('', () => resolve());
-  });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { BaseCommand } from '../cli/base-command.js';
 import { withDetails } from '../cli/failure.js';
 import { deployFlags } from '../cli/flags.js';
@@ -11,7 +12,6 @@ import { deploy } from '../deploy/deploy.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { ImageSearch } from '../image/search.js';
-import { ShapeReader } from '../image/shape.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { parseDuration } from '../lib/duration.js';
 import { DeployerError } from '../lib/errors.js';
@@ -34,6 +34,7 @@ export default class Deploy extends BaseCommand {
   static override examples = [
     '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example',
     '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example --dry-run',
+    '<%= config.bin %> deploy --image oci:build/image --app example',
   ];
   static override flags = { ...deployFlags, ...registryFlags };
   protected override undoing = 'putting back what was there';
@@ -63,10 +64,10 @@ export default class Deploy extends BaseCommand {
     const view = chooseView(this.io, flags);
     this.view = view;
     const options = registryOptions(this.io, this.config, flags['insecure-registry']);
-    const { http, registry } = connectRegistry({
+    const { http, registry, ...privacy } = connectRegistry({
       ...options,
       warn: (message) => this.note(`warning: ${message}`),
-      fallback: flyRegistryCredentials(env),
+      fallback: flyRegistryCredentials(env, api),
     });
     const target = await connectTarget(config.target, { http, clock, api, env });
     const { signal } = this;
@@ -87,9 +88,9 @@ export default class Deploy extends BaseCommand {
         { ...request, accept: accept === 'docker' ? 'docker' : 'all' },
         {
           target,
+          ...{ registry, privacy, clock },
           search: new ImageSearch(registry, clock),
-          shapes: new ShapeReader(registry),
-          clock,
+          tempFolder: tmpdir(),
           sink: view.show,
           signal,
         },

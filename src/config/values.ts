@@ -23,9 +23,11 @@ export function regionFrom(text: string): string | Refusal {
   return /^[a-z][a-z0-9-]{1,30}$/.test(text) ? text : new Refusal('expected a region such as "ams"');
 }
 
-/** Only that it is one word: what a reference is, the search knows. */
+/** Only that it is one word, or names a file: what a reference is, the search knows. */
 export function imageFrom(text: string): string | Refusal {
-  return /^\S{1,4096}$/.test(text) ? text : new Refusal('expected an image reference');
+  return /^(?:\S{1,4096}|(?:oci|docker-archive):.{1,4096})$/.test(text)
+    ? text
+    : new Refusal('expected an image reference');
 }
 
 export function targetFrom(text: string): TargetName | Refusal {

@@ -1,6 +1,6 @@
-import { DeployerError } from '../lib/errors.js';
+import { asFailure } from '../lib/errors.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
-import { execute, type Executed } from './execute.js';
+import { execute, type Executed, type ExecutePorts } from './execute.js';
 import { planDocument, type Plan, type PlanDocument } from './plan.js';
 import type { Steps } from './steps.js';
 
@@ -12,7 +12,7 @@ export async function carryOut<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+  { dryRun, ...ports }: ExecutePorts & { readonly dryRun: boolean },
 ): Promise<Deployed> {
   const shown = planDocument(plan);
   steps.emit({ type: 'plan', plan: shown });
@@ -20,7 +20,7 @@ export async function carryOut<R extends ReleasePlan>(
     steps.emit({ type: 'done' });
     return { plan: shown };
   }
-  const executed = await execute(target, plan, steps, signal);
+  const executed = await execute(target, plan, steps, ports);
   steps.emit({
     type: 'done',
     result: executed.result,
@@ -34,7 +34,7 @@ export async function toItsEnd<T>(steps: Steps, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    if (error instanceof DeployerError) steps.emit({ type: 'done', error: error.toDocument() });
+    steps.emit({ type: 'done', error: asFailure(error).toDocument() });
     throw error;
   }
 }

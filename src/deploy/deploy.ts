@@ -1,13 +1,16 @@
+import { setMaxListeners } from 'node:events';
 import type { DeployConfig } from '../config/deploy-config.js';
-import { parseRegistryImage } from '../image/location.js';
-import type { ImageSearch } from '../image/search.js';
-import type { ShapeReader } from '../image/shape.js';
+import { parseImageLocation, type ImageLocation } from '../image/location.js';
+import type { OpenSourcePorts } from '../image/open-location.js';
+import type { PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
 import type { Platform } from '../oci/descriptor.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import { carryOut, toItsEnd, type Deployed } from './carry-out.js';
+import { Delivery } from './delivery.js';
 import type { EventSink } from './events.js';
-import { makePlan, summaryOfStep } from './plan.js';
+import { decideAdaptation, makePlan, summaryOfStep } from './plan.js';
 import { describeFound, Searching } from './searching.js';
 import { Steps } from './steps.js';
 
@@ -26,13 +29,11 @@ export interface DeployRequest {
   readonly warnings: readonly string[];
 }
 
-export interface DeployPorts<State, R extends ReleasePlan> {
+export interface DeployPorts<State, R extends ReleasePlan> extends OpenSourcePorts {
   readonly target: Target<State, R>;
-  readonly search: ImageSearch;
-  readonly shapes: ShapeReader;
+  readonly privacy: PrivacyPorts;
   readonly clock: Clock;
   readonly sink: EventSink;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -44,30 +45,68 @@ export async function deploy<State, R extends ReleasePlan>(
   request: DeployRequest,
   ports: DeployPorts<State, R>,
 ): Promise<Deployed> {
-  const steps = new Steps(ports.clock, ports.sink);
-  const reference = parseRegistryImage(request.image);
-  const searching = new Searching(request, reference, { ...ports, capabilities: ports.target.capabilities });
-  return toItsEnd(steps, async () => {
-    const state = await verify(request, ports, steps);
-    const { found, shape } = await steps.run(
-      'search',
-      `Searching for image '${request.image}' remotely...`,
-      async (voice) => {
-        const answer = await searching.answer(voice);
-        return {
-          value: answer,
-          summary: describeFound(answer.found, answer.shape),
-          durationMs: answer.durationMs,
-        };
-      },
-    );
-    const inputs = { ...request, requested: request.image, found, shape, state };
-    const plan = await steps.run('adapt', `Adapt image to ${ports.target.name}`, () => {
-      const value = makePlan(ports.target, inputs);
-      return Promise.resolve({ value, summary: summaryOfStep(value, 'adapt') });
+  const { target, signal } = ports;
+  const location = parseImageLocation(request.image);
+  if (location.kind !== 'registry' && request.accept === 'docker')
+    throw new DeployerError('usage', '--accept is about what a registry is asked with', {
+      suggestions: ['leave it out: the image is read from a file'],
     });
-    return carryOut(ports.target, plan, steps, { dryRun: request.dryRun, signal: ports.signal });
+  const steps = new Steps(ports.clock, ports.sink);
+  const copying = copyPorts(ports);
+  const searching = new Searching(request, location, {
+    ...copying,
+    privacy: privacyOf(location, request, ports),
   });
+  try {
+    return await toItsEnd(steps, async () => {
+      const state = await verify(request, ports, steps);
+      const found = await steps.run('search', searching.title, async (voice) => {
+        const value = await searching.answer(voice);
+        return { value, summary: describeFound(value), durationMs: value.durationMs };
+      });
+      const inputs = { ...request, requested: request.image, found, shape: found.shape, state };
+      const { plan, delivery } = await steps.run('adapt', `Adapt image to ${target.name}`, async () => {
+        const adapted = decideAdaptation(target, inputs);
+        const { to } = adapted;
+        const prepared = to && (await Delivery.prepare(found, { ...adapted, to }, copying));
+        const made = makePlan(target, inputs, adapted, prepared?.planned);
+        return { value: { plan: made, delivery: prepared }, summary: summaryOfStep(made, 'adapt') };
+      });
+      return carryOut(target, plan, steps, { dryRun: request.dryRun, signal, ...(delivery && { delivery }) });
+    });
+  } finally {
+    await searching.close();
+  }
+}
+
+/** What the image is read and copied with: when one part of it fails, the others are called off. */
+function copyPorts<State, R extends ReleasePlan>({
+  target,
+  clock,
+  registry,
+  search,
+  tempFolder,
+  signal,
+}: DeployPorts<State, R>) {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  // Each request under way listens to it: more than the ten from which Node suspects a leak.
+  setMaxListeners(64, either);
+  return {
+    ...{ clock, registry, search, tempFolder, signal: either, capabilities: target.capabilities },
+    stop: (reason: unknown): void => failed.abort(reason),
+  };
+}
+
+/** A target that pulls from any registry still can't from one where it is not logged in; in its own it is. */
+function privacyOf<State, R extends ReleasePlan>(
+  location: ImageLocation,
+  { config }: DeployRequest,
+  { target, privacy }: DeployPorts<State, R>,
+): PrivacyPorts | undefined {
+  const own = target.repositoryFor?.(config.app);
+  if (location.kind !== 'registry' || own === undefined || !('domain' in own)) return undefined;
+  return own.domain === location.reference.domain ? undefined : privacy;
 }
 
 function verify<State, R extends ReleasePlan>(

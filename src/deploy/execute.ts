@@ -1,5 +1,6 @@
 import type { DeployerError } from '../lib/errors.js';
 import type { ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
+import type { Delivery } from './delivery.js';
 import { summaryOfStep, type Plan } from './plan.js';
 import type { DeployResult } from './result.js';
 import type { Steps, StepVoice } from './steps.js';
@@ -12,6 +13,12 @@ export interface Executed {
   readonly error?: DeployerError;
 }
 
+export interface ExecutePorts {
+  readonly signal: AbortSignal;
+  /** Of a plan whose push is no skip. */
+  readonly delivery?: Pick<Delivery, 'run'>;
+}
+
 /**
  * Carries a plan out: what it announces and nothing else.
  * @throws DeployerError when nothing was changed
@@ -20,10 +27,11 @@ export async function execute<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  signal: AbortSignal,
+  { signal, delivery }: ExecutePorts,
 ): Promise<Executed> {
-  for (const { step, summary } of plan.steps) {
-    if (step === 'build' || step === 'push') steps.skip(step, STEP_TITLE[step], summary);
+  for (const { step, action, summary } of plan.steps) {
+    if (action === 'copy') await push(delivery, steps);
+    else if (step === 'build' || step === 'push') steps.skip(step, STEP_TITLE[step], summary);
   }
   const outcome = await release(target, plan, steps, signal);
   const result = resultOf(plan, outcome, steps);
@@ -36,6 +44,14 @@ export async function execute<R extends ReleasePlan>(
     });
   }
   return { result };
+}
+
+async function push(delivery: ExecutePorts['delivery'], steps: Steps): Promise<void> {
+  if (delivery === undefined) throw new Error('the plan has a push that nothing was prepared for');
+  await steps.run('push', STEP_TITLE.push, async (voice) => {
+    const summary = await delivery.run(voice);
+    return { value: undefined, summary };
+  });
 }
 
 /** An outcome that failed fails the step too, but is kept: its units are part of the answer. */

@@ -1,18 +1,20 @@
 import { adapt, type Adaptation } from '../image/adapt.js';
-import type { FoundImage } from '../image/search.js';
 import type { ImageShape } from '../image/shape.js';
+import type { StoredManifest } from '../image/stored-manifest.js';
 import { DeployerError } from '../lib/errors.js';
+import { formatSize } from '../lib/size.js';
 import type { Platform } from '../oci/descriptor.js';
 import { shortDigest, type Digest } from '../oci/digest.js';
 import { formatPlatform } from '../oci/platform.js';
-import { repositoryOf } from '../oci/reference.js';
+import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { DeployConfig } from '../config/deploy-config.js';
 import type { DeployImage, PlannedWrite, ReleaseIdentity, ReleasePlan, Target } from '../targets/target.js';
 
 /** One step of a plan, in the pipeline's order. */
 export type PlanStep =
-  | { readonly step: 'adapt'; readonly action: 'none' | 'pin'; readonly summary: string }
-  | { readonly step: 'build' | 'push'; readonly action: 'skip'; readonly summary: string }
+  | { readonly step: 'adapt'; readonly action: Adapted['action']; readonly summary: string }
+  | { readonly step: 'build'; readonly action: 'skip'; readonly summary: string }
+  | { readonly step: 'push'; readonly action: 'copy' | 'skip'; readonly summary: string }
   | { readonly step: 'release'; readonly action: 'release'; readonly summary: string };
 
 /** All that will happen, as data: `execute` consumes it. */
@@ -41,7 +43,13 @@ export function summaryOfStep({ steps }: Plan, name: PlanStep['step']): string {
 export interface PlanInputs<State> {
   readonly config: DeployConfig;
   readonly requested: string;
-  readonly found: FoundImage;
+  readonly found: {
+    /** Undefined when it lies in no registry. */
+    readonly reference?: Reference;
+    readonly stored: StoredManifest;
+    /** Its registry gives it to those alone who are logged in there. */
+    readonly isPrivate: boolean;
+  };
   readonly shape: ImageShape;
   readonly state: State;
   readonly platform?: Platform;
@@ -51,21 +59,84 @@ export interface PlanInputs<State> {
   readonly lockWaitMs: number;
 }
 
+/** What must be done to the image, and what for. */
+export type Adapted = Exclude<Adaptation, { action: 'refuse' }> & {
+  readonly action: 'none' | 'pin' | 'convert';
+  /** Where it is put, when the target can't pull it, or not in its present form, from where it lies. */
+  readonly to?: Pick<Reference, 'domain' | 'path'>;
+};
+
+/** What is put into the target's own registry before the release. */
+export interface PlannedPush {
+  /** Under this name, so that the registry keeps it; it is deployed by digest. */
+  readonly to: Reference & { readonly tag: string };
+  /** Below which its blobs and manifests are: `https://registry.fly.io/v2/example` */
+  readonly url: string;
+  /** Of what is put there. */
+  readonly digest: Digest;
+  readonly blobs: number;
+  /** Of the blobs together. */
+  readonly bytes: number;
+  readonly manifests: number;
+  /** It lies there already, all of it. */
+  readonly present: boolean;
+}
+
 /**
- * Decides everything that can be known before a write. Pure: the same inputs give the same plan.
- * @throws DeployerError `platform_not_found` or `image_incompatible`, with what would mend it
+ * Decides what must happen to the image before the target can run it. Pure.
+ * @throws DeployerError `platform_not_found`, `image_incompatible` or `image_source_unsupported`, with the mend
+ */
+export function decideAdaptation<State, R extends ReleasePlan>(
+  target: Target<State, R>,
+  inputs: Pick<PlanInputs<State>, 'found' | 'shape' | 'platform' | 'requested' | 'config'>,
+): Adapted {
+  const { found, shape, platform, requested, config } = inputs;
+  const decision = adapt({
+    digest: found.stored.digest,
+    domain: found.reference?.domain,
+    isPrivate: found.isPrivate,
+    shape,
+    target: target.name,
+    capabilities: target.capabilities,
+    ...(platform === undefined ? {} : { platform }),
+  });
+  if (decision.action === 'refuse') throw refused(decision, requested);
+  if (decision.action === 'rebuild') throw incompatible(target, requested, decision.reason);
+  const { action, copy } = decision;
+  if (copy === undefined && action !== 'convert') return { ...decision, action };
+  const own = target.repositoryFor?.(config.app);
+  if (own !== undefined && 'domain' in own) return { ...decision, action, to: own };
+  if (found.reference !== undefined)
+    throw incompatible(target, requested, copy ?? decision.reason, own?.missing);
+  throw new DeployerError(
+    'image_source_unsupported',
+    `"${requested}" lies in no registry, and where ${target.name} could pull it from is not known`,
+    {
+      suggestions: [
+        ...(own === undefined ? [] : [own.missing]),
+        `put it into a registry first: deployer image copy ${requested} REGISTRY/NAME:TAG`,
+      ],
+    },
+  );
+}
+
+/**
+ * Decides everything else that can be known before a write. Pure: the same inputs give the same plan.
+ * @param push where the adapted image goes, when it has to go anywhere
  */
 export function makePlan<State, R extends ReleasePlan>(
   target: Target<State, R>,
   inputs: PlanInputs<State>,
+  adapted: Adapted,
+  push?: PlannedPush,
 ): Plan<R> {
   const { config, found, releaseId, rollback, detach, lockWaitMs } = inputs;
-  const adaptation = decideAdaptation(target, inputs);
-  const repository = repositoryOf(found.reference);
+  const digest = push?.digest ?? adapted.digest;
+  const repository = repositoryOf((push?.to ?? found.reference) as Reference);
   const image: DeployImage = {
     requested: inputs.requested,
-    deployed: `${repository}@${adaptation.digest}`,
-    digest: adaptation.digest,
+    deployed: `${repository}@${digest}`,
+    digest,
   };
   const release = target.plan({ config, image, releaseId, rollback, detach, lockWaitMs }, inputs.state);
   return {
@@ -73,52 +144,70 @@ export function makePlan<State, R extends ReleasePlan>(
     target: target.name,
     image,
     steps: [
-      { step: 'adapt', action: adaptation.action, summary: describeAdaptation(adaptation, repository) },
-      { step: 'build', action: 'skip', summary: 'found remotely' },
-      { step: 'push', action: 'skip', summary: 'already there' },
+      { step: 'adapt', action: adapted.action, summary: describeAdaptation(adapted, repository, digest) },
+      {
+        step: 'build',
+        action: 'skip',
+        summary: found.reference === undefined ? 'not needed: the image is here' : 'found remotely',
+      },
+      push === undefined || push.present
+        ? { step: 'push', action: 'skip', summary: 'already there' }
+        : { step: 'push', action: 'copy', summary: describePush(push) },
       {
         step: 'release',
         action: 'release',
         summary: `Release v${release.release.version} (${release.summary})`,
       },
     ],
-    writes: release.writes,
+    writes: [...writesOf(push), ...release.writes],
     release,
   };
 }
 
-interface Taken {
-  readonly action: 'none' | 'pin';
-  readonly digest: Digest;
-  readonly platform?: Platform;
-  readonly reason: string;
+function writesOf(push: PlannedPush | undefined): PlannedWrite[] {
+  if (push === undefined || push.present) return [];
+  const { url, to, blobs, bytes, manifests } = push;
+  const uploads = `${url}/blobs/uploads/`;
+  const inner = manifests - 1;
+  return [
+    {
+      method: 'POST',
+      url: uploads,
+      summary: `begin an upload for each of ${counted(blobs, 'blob')} (${formatSize(bytes)}) that is not there`,
+    },
+    { method: 'PUT', url: uploads, summary: 'send it, to the place under this that it is given' },
+    ...(inner === 0
+      ? []
+      : [{ method: 'PUT', url: `${url}/manifests/`, summary: `${counted(inner, 'manifest')}, by digest` }]),
+    {
+      method: 'PUT',
+      url: `${url}/manifests/${to.tag}`,
+      summary: 'the image itself, when all of it is there',
+    },
+  ];
 }
 
-function decideAdaptation<State, R extends ReleasePlan>(
-  target: Target<State, R>,
-  inputs: PlanInputs<State>,
-): Taken {
-  const { found, shape, platform, requested } = inputs;
-  const decision = adapt({
-    digest: found.stored.digest,
-    domain: found.reference.domain,
-    shape,
-    target: target.name,
-    capabilities: target.capabilities,
-    ...(platform === undefined ? {} : { platform }),
+function describePush({ to, blobs, bytes, manifests }: PlannedPush): string {
+  return `${counted(blobs, 'blob')} (${formatSize(bytes)}), ${counted(manifests, 'manifest')} to ${formatReference(to)}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function incompatible(
+  { name, capabilities }: Pick<Target, 'name' | 'capabilities'>,
+  requested: string,
+  reason: string,
+  missing?: string,
+): DeployerError {
+  return new DeployerError('image_incompatible', `${name} can't run ${requested} as it is: ${reason}`, {
+    evidence: [capabilities.note],
+    suggestions: [
+      ...(missing === undefined ? [] : [missing]),
+      `see what each target needs: deployer image diagnose ${requested}`,
+    ],
   });
-  if (decision.action === 'refuse') throw refused(decision, requested);
-  if (decision.copy || decision.action === 'convert' || decision.action === 'rebuild') {
-    throw new DeployerError(
-      'image_incompatible',
-      `${target.name} can't run ${requested} as it is: ${decision.reason}`,
-      {
-        evidence: [target.capabilities.note],
-        suggestions: [`see what each target needs: deployer image diagnose ${requested}`],
-      },
-    );
-  }
-  return { ...decision, action: decision.action };
 }
 
 function refused({ why, reason }: Adaptation & { action: 'refuse' }, requested: string): DeployerError {
@@ -135,9 +224,12 @@ function refused({ why, reason }: Adaptation & { action: 'refuse' }, requested: 
   );
 }
 
-function describeAdaptation(adaptation: Taken, repository: string): string {
-  const deployed = `deployed as ${repository}@${shortDigest(adaptation.digest)}`;
-  if (adaptation.action === 'none') return `none needed: ${adaptation.reason}; ${deployed}`;
-  const platform = adaptation.platform === undefined ? 'its manifest' : formatPlatform(adaptation.platform);
-  return `pinned to ${platform}: ${adaptation.reason}; ${deployed}`;
+function describeAdaptation(adapted: Adapted, repository: string, digest: Digest): string {
+  const { action, reason, copy, to } = adapted;
+  const platform = adapted.platform === undefined ? 'its manifest' : formatPlatform(adapted.platform);
+  const what = { none: 'none needed', pin: `pinned to ${platform}`, convert: `${platform} converted` }[
+    action
+  ];
+  const copied = to === undefined ? [] : [`copied to ${repository}${copy === undefined ? '' : `: ${copy}`}`];
+  return [`${what}: ${reason}`, ...copied, `deployed as ${repository}@${shortDigest(digest)}`].join('; ');
 }

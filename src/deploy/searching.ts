@@ -1,6 +1,11 @@
 import type { Capabilities } from '../image/capabilities.js';
-import type { FoundImage, ImageSearch } from '../image/search.js';
-import type { ImageShape, ShapeReader } from '../image/shape.js';
+import type { ImageLocation } from '../image/location.js';
+import { openSource, type OpenSourcePorts } from '../image/open-location.js';
+import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
+import { readShape, type ImageShape } from '../image/shape.js';
+import { RegistrySource } from '../image/sources/registry-source.js';
+import type { ImageSource } from '../image/sources/source.js';
+import type { StoredManifest } from '../image/stored-manifest.js';
 import type { Clock } from '../lib/clock.js';
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { shortDigest } from '../oci/digest.js';
@@ -11,8 +16,14 @@ import type { StepVoice } from './steps.js';
 
 /** What was found, and what it really is. */
 export interface Found {
-  readonly found: FoundImage;
+  readonly stored: StoredManifest;
   readonly shape: ImageShape;
+  /** Where it can be read from, this very image and no later one. */
+  readonly source: ImageSource;
+  /** Undefined when it lies in no registry. */
+  readonly reference?: Reference;
+  /** Its registry gives it to those alone who are logged in there. */
+  readonly isPrivate: boolean;
   /** milliseconds */
   readonly durationMs: number;
 }
@@ -23,22 +34,26 @@ export interface SearchRequest {
   readonly accept: 'all' | 'docker';
 }
 
-export interface SearchPorts {
-  readonly search: ImageSearch;
-  readonly shapes: ShapeReader;
+export interface SearchPorts extends OpenSourcePorts {
+  /** Asked about images in a registry that is not the target's own. */
+  readonly privacy?: PrivacyPorts | undefined;
   readonly clock: Clock;
-  readonly signal: AbortSignal;
   readonly capabilities: Capabilities;
 }
 
 /** A search under way before its step is; what it says early is kept until there is someone to hear it. */
 export class Searching {
+  readonly title: string;
   readonly #found: Promise<Found>;
   readonly #said: string[] = [];
   #voice: StepVoice | undefined;
 
-  constructor(request: SearchRequest, reference: Reference, ports: SearchPorts) {
-    this.#found = this.#search(request, reference, ports);
+  constructor(request: SearchRequest, location: ImageLocation, ports: SearchPorts) {
+    this.title =
+      location.kind === 'registry'
+        ? `Searching for image '${request.image}' remotely...`
+        : `Read image '${request.image}'`;
+    this.#found = this.#find(request, location, ports);
     // Awaited when its step's turn comes; until then a failure is no unhandled rejection.
     this.#found.catch(() => undefined);
   }
@@ -49,26 +64,56 @@ export class Searching {
     return this.#found;
   }
 
-  async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<Found> {
-    const { search, shapes, clock, signal } = ports;
+  /** Frees what was opened. */
+  async close(): Promise<void> {
+    const found = await this.#found.catch(() => undefined);
+    await found?.source.close();
+  }
+
+  async #find(request: SearchRequest, location: ImageLocation, ports: SearchPorts): Promise<Found> {
+    const started = ports.clock.now();
+    const found = await (location.kind === 'registry'
+      ? this.#search(request, location.reference, ports)
+      : read(location, ports));
+    return { ...found, durationMs: ports.clock.now() - started };
+  }
+
+  async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<FoundThere> {
     const { lag } = ports.capabilities;
     const accept = request.accept === 'docker' ? ACCEPT_DOCKER : ACCEPT_ALL;
-    const started = clock.now();
     try {
-      const found = await search.find(reference, {
+      const { stored } = await ports.search.find(reference, {
         accept,
         lagMs: lag?.hosts.includes(reference.domain) === true ? lag.ms : 0,
-        signal,
+        signal: ports.signal,
         onWait: (message) =>
           this.#voice === undefined ? this.#said.push(message) : this.#voice.log('info', message),
       });
-      const shape = await shapes.read(found, signal);
-      return { found, shape, durationMs: clock.now() - started };
+      const source = new RegistrySource({ ...reference, digest: stored.digest }, ports);
+      const [shape, hidden] = await Promise.all([
+        readShape(source, stored),
+        ports.privacy !== undefined && isPrivate(reference, ports.privacy, ports.signal),
+      ]);
+      return { stored, shape, source, reference, isPrivate: hidden };
     } catch (error) {
       throw error instanceof DeployerError && NOT_THERE.has(error.code)
         ? couldNotFind(error, request.image, accept)
         : error;
     }
+  }
+}
+
+type FoundThere = Omit<Found, 'durationMs'>;
+
+/** Out of a layout or an archive. */
+async function read(location: ImageLocation, ports: OpenSourcePorts): Promise<FoundThere> {
+  const source = await openSource(location, ports);
+  try {
+    const stored = await source.root();
+    return { stored, shape: await readShape(source, stored), source, isPrivate: false };
+  } catch (error) {
+    await source.close();
+    throw error;
   }
 }
 
@@ -98,7 +143,7 @@ function couldNotFind(error: DeployerError, image: string, accept: readonly stri
 }
 
 /** `image found: OCI index sha256:9984b97e…, linux/amd64 + attestation` */
-export function describeFound({ stored }: FoundImage, shape: ImageShape): string {
+export function describeFound({ stored, shape }: Pick<Found, 'stored' | 'shape'>): string {
   const platforms = shape.images.flatMap(({ platform }) =>
     platform === undefined ? [] : [formatPlatform(platform)],
   );

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
+import { asFailure } from '../lib/errors.js';
 import type { DeployEvent, EventSink, StepName } from './events.js';
 
 /** What the work of a step may say while it runs. */
@@ -53,7 +53,7 @@ export class Steps {
       return value;
     } catch (error) {
       this.#durations.set(step, elapsed());
-      if (error instanceof DeployerError) this.emit({ type: 'step.failed', step, error: error.toDocument() });
+      this.emit({ type: 'step.failed', step, error: asFailure(error).toDocument() });
       throw error;
     }
   }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
+import { makeFolder } from '../lib/make-folder.js';
 import { imageLookup } from './image-lookup.js';
 import { MachinesServer } from './machines/api/server.js';
 import { Faults, type Fault } from './machines/faults.js';
@@ -114,7 +115,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
 // Environments of machines may hold secrets: the folder is its owner's alone.
 async function makeDataDir(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path, 0o700);
     await access(path, constants.W_OK);
   } catch (error) {
     throw new DeployerError('usage', `--data-dir ${path}: can't be used: ${messageOf(error)}`, {

@@ -16,6 +16,11 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | StreamBody;
   /** Milliseconds until the response's headers must have come; 30 s unless told. */
   readonly headersTimeoutMs?: number;
+  /**
+   * The host that named the URL, when a stranger did: private addresses are then refused (`insecure_refused`), on
+   * redirects too, unless that host is on a private network itself.
+   */
+  readonly namedBy?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -40,9 +45,14 @@ export interface HttpResponse {
 /**
  * HTTP as the rooms above see it. An answer of any status resolves; what keeps an answer from coming throws a
  * DeployerError: `dns_failed`, `connection_refused`, `connection_lost`, `connection_timed_out`, `tls_failed`,
- * `proxy_failed`, `redirect_refused`. No retries: who asks knows what is safe to repeat.
+ * `proxy_failed`, `redirect_refused`, `insecure_refused`. No retries: who asks knows what is safe to repeat.
  */
 export interface HttpClient {
   send(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * Begins connections that requests will soon need, unless so many were begun before. Nothing is sent, and nothing
+   * fails here.
+   */
+  connectEarly?(url: URL, count: number, reach?: Pick<HttpRequest, 'namedBy'>): void;
   close(): Promise<void>;
 }

@@ -1,6 +1,10 @@
+import type { SecureContext } from 'node:tls';
 import type { Agent, Dispatcher } from 'undici';
 import { DeployerError } from '../lib/errors.js';
+import { EarlyConnections } from './early-connections.js';
 import { isLoopbackHost } from './loopback.js';
+import { isExceptedFromProxy } from './no-proxy.js';
+import { checkHost, checkName, guardedLookup, systemResolve, type Resolve } from './public-network.js';
 
 /** TLS material for one host, PEM. */
 export interface TlsMaterial {
@@ -9,12 +13,22 @@ export interface TlsMaterial {
   readonly key?: string;
 }
 
+export interface Reach {
+  /** As of `HttpRequest`. */
+  readonly namedBy?: string | undefined;
+}
+
 /** Which connections a URL's requests go through. */
 export interface DispatcherSource {
-  /** @throws DeployerError `config_invalid` for a proxy or TLS material that can't be used */
-  forUrl(url: URL): Promise<Dispatcher>;
-  /** The proxy that is configured for this URL; NO_PROXY may except it. */
+  /**
+   * @throws DeployerError `config_invalid` for a proxy or TLS material that can't be used; `insecure_refused` for a
+   *   private address that must not be (a name that resolves to one is refused when it is connected to)
+   */
+  forUrl(url: URL, reach?: Reach): Promise<Dispatcher>;
+  /** The proxy that this URL's requests go through. */
   proxyFor(url: URL): URL | undefined;
+  /** Begins connections that requests will soon need, up to so many; where a proxy is between, it does nothing. */
+  connectEarly(url: URL, count: number, reach?: Reach): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -24,58 +38,125 @@ export interface DispatcherOptions {
   /** TLS material for a host (docker's certs.d), or undefined for the system's trust. */
   readonly tlsFor?: (host: string) => Promise<TlsMaterial | undefined>;
   readonly connectTimeoutMs?: number;
+  /** What DNS says; the system's `lookup` unless a test decides. */
+  readonly resolve?: Resolve;
+}
+
+/** A dispatcher, and its way to connect ahead of a request. */
+interface Route {
+  readonly dispatcher: Dispatcher;
+  readonly early?: EarlyConnections;
 }
 
 /** undici's agents: one for direct ways, one for each proxy, one for each host with TLS material of its own. */
 export class Dispatchers implements DispatcherSource {
   readonly #options: DispatcherOptions;
-  readonly #made = new Map<string, Promise<Dispatcher>>();
+  readonly #tls = new Map<string, Promise<TlsMaterial | undefined>>();
+  readonly #routes = new Map<string, Promise<Route>>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
   }
 
-  async forUrl(url: URL): Promise<Dispatcher> {
-    const proxy = this.proxyFor(url);
-    const tls = url.protocol === 'https:' ? await this.#options.tlsFor?.(url.host) : undefined;
-    const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host}`;
-    const known = this.#made.get(key);
-    if (known !== undefined) return known;
-    const made = this.#make(proxy, tls);
-    this.#made.set(key, made);
-    return made;
+  async forUrl(url: URL, reach: Reach = {}): Promise<Dispatcher> {
+    await this.#check(url, reach);
+    return (await this.#routeFor(url, reach)).dispatcher;
+  }
+
+  async connectEarly(url: URL, count: number, reach: Reach = {}): Promise<void> {
+    await this.#check(url, reach);
+    (await this.#routeFor(url, reach)).early?.open(url, count);
   }
 
   proxyFor(url: URL): URL | undefined {
     // As in Go's net/http, which docker and flyctl use: loopback never goes through a proxy, and HTTP_PROXY is for
     // plain http alone.
     if (isLoopbackHost(url.hostname)) return undefined;
-    return proxyFrom(this.#options.env, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
+    const { env } = this.#options;
+    if (isExceptedFromProxy(url, variable(env, 'NO_PROXY') ?? '')) return undefined;
+    return proxyFrom(env, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
   }
 
   async close(): Promise<void> {
-    const made = await Promise.all(this.#made.values());
-    this.#made.clear();
-    await Promise.all(made.map((dispatcher) => dispatcher.destroy()));
+    const routes = await Promise.all(this.#routes.values());
+    this.#routes.clear();
+    await Promise.all(
+      routes.map(({ dispatcher, early }) => {
+        early?.close();
+        return dispatcher.destroy();
+      }),
+    );
   }
 
-  async #make(proxy: URL | undefined, tls: TlsMaterial | undefined): Promise<Dispatcher> {
+  async #check(url: URL, { namedBy }: Reach): Promise<void> {
+    if (namedBy === undefined) return;
+    const resolve = this.#options.resolve ?? systemResolve;
+    await checkHost(url, namedBy, resolve);
+    // A proxy connects by itself: all that can be asked is what the name means here, if anything.
+    if (this.proxyFor(url) !== undefined) await checkName(url, namedBy, resolve);
+  }
+
+  async #routeFor(url: URL, { namedBy }: Reach): Promise<Route> {
+    const proxy = this.proxyFor(url);
+    const tls = url.protocol === 'https:' ? await this.#tlsFor(url.host) : undefined;
+    const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host} ${namedBy ?? ''}`;
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make(proxy, tls, namedBy);
+    this.#routes.set(key, made);
+    return made;
+  }
+
+  #tlsFor(host: string): Promise<TlsMaterial | undefined> {
+    const known = this.#tls.get(host);
+    if (known !== undefined) return known;
+    const found = this.#options.tlsFor?.(host) ?? Promise.resolve(undefined);
+    this.#tls.set(host, found);
+    return found;
+  }
+
+  async #make(
+    proxy: URL | undefined,
+    tls: TlsMaterial | undefined,
+    namedBy: string | undefined,
+  ): Promise<Route> {
     const undici = await import('undici');
-    const { env, connectTimeoutMs = 10_000 } = this.#options;
-    const connect = { timeout: connectTimeoutMs, ...(tls && { ...tls, ca: [...(tls.ca ?? [])] }) };
-    const options: Agent.Options = { connect, connections: 16, keepAliveTimeout: 10_000 };
-    if (proxy === undefined) return new undici.Agent(options);
-    return new undici.EnvHttpProxyAgent({
+    const timeout = this.#options.connectTimeoutMs ?? 10_000;
+    const connect = { timeout, ...(tls && (await secureContextOf(tls))) };
+    const options: Agent.Options = { connections: 16, keepAliveTimeout: 10_000 };
+    if (proxy === undefined) {
+      const { resolve = systemResolve } = this.#options;
+      const lookup = namedBy === undefined ? {} : { lookup: guardedLookup(namedBy, resolve) };
+      const early = new EarlyConnections(undici.buildConnector({ ...connect, ...lookup }));
+      return { dispatcher: new undici.Agent({ ...options, connect: early.connect }), early };
+    }
+    const dispatcher = new undici.ProxyAgent({
       ...options,
-      httpProxy: proxy.href,
-      httpsProxy: proxy.href,
-      noProxy: variable(env, 'NO_PROXY') ?? '',
-      proxyTls: { timeout: connectTimeoutMs },
+      uri: proxy.href,
+      ...proxyToken(proxy),
+      proxyTls: { timeout },
       requestTls: connect,
       // Plain http is handed to the proxy as such: most proxies open tunnels to port 443 alone.
       proxyTunnel: false,
     });
+    return { dispatcher };
   }
+}
+
+/** Made once for all connections: reading the system's authorities again for each takes tens of milliseconds. */
+async function secureContextOf({
+  ca = [],
+  ...client
+}: TlsMaterial): Promise<{ readonly secureContext: SecureContext }> {
+  const { createSecureContext } = await import('node:tls');
+  return { secureContext: createSecureContext({ ...client, ca: [...ca] }) };
+}
+
+/** undici sends a name only together with a password; some proxies want a name alone. */
+function proxyToken({ protocol, username, password }: URL): { readonly token?: string } {
+  if (username === '' || !protocol.startsWith('http')) return {};
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { token: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
 
 const PROXY_PROTOCOLS: readonly string[] = ['http:', 'https:', 'socks5:', 'socks:'];

@@ -57,7 +57,7 @@ export async function withRetry(
       options.onRetry?.(`${response.url.host} answered ${response.status}`, pause);
       await policy.clock.sleep(pause, options.signal);
     } else {
-      if (last || !policy.codes.has(outcome.error.code)) throw outcome.error;
+      if (last || !policy.codes.has(outcome.error.code) || options.signal?.aborted) throw outcome.error;
       const pause = pauseAfter(policy, attempt, undefined) as number;
       options.onRetry?.(outcome.error.message, pause);
       await policy.clock.sleep(pause, options.signal);

@@ -2,9 +2,10 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { DeployerError } from '../lib/errors.js';
 import type { HttpClient, HttpRequest, HttpResponse } from './client.js';
-import type { DispatcherSource } from './dispatchers.js';
+import type { DispatcherSource, Reach } from './dispatchers.js';
 import { networkError } from './network-error.js';
 import { MOST_REDIRECTS, redirectTarget } from './redirect.js';
+import { BODY_TIMEOUT, letGo, UndiciResponse, withoutQuery } from './undici-response.js';
 
 /** One request and its answer, for `--verbose`; the query is left out (a signed URL is a credential). */
 export interface RoundTrip {
@@ -21,7 +22,7 @@ export interface UndiciClientOptions {
   readonly trace?: (roundTrip: RoundTrip) => void;
   /** Milliseconds until a response's headers must have come, where a request does not tell; 30 s. */
   readonly headersTimeoutMs?: number;
-  /** Milliseconds that may pass between two pieces of a body; 60 s. */
+  /** Milliseconds of waiting in which a body must have brought `SLOWEST_BODY` bytes, or its end; 60 s. */
   readonly bodyTimeoutMs?: number;
 }
 
@@ -41,8 +42,9 @@ export class UndiciClient implements HttpClient {
       const answer = await this.#exchange(request, url, home);
       const location = answer.headers['location'];
       const next = redirectTarget(url, request.method, answer.statusCode, single(location));
-      if (next === undefined) return new UndiciResponse(answer, url, request);
-      await answer.body.dump();
+      const { bodyTimeoutMs = BODY_TIMEOUT } = this.#options;
+      if (next === undefined) return new UndiciResponse(answer, url, request, bodyTimeoutMs);
+      await letGo(answer.body);
       if (hop === MOST_REDIRECTS) throw tooManyRedirects(url);
       url = next;
       // Once away it stays away: else another host chooses where a credential goes (CVE-2024-45336).
@@ -50,13 +52,18 @@ export class UndiciClient implements HttpClient {
     }
   }
 
+  connectEarly(url: URL, count: number, reach?: Reach): void {
+    // What goes wrong here goes wrong again, and is told, when the request comes.
+    this.#options.dispatchers.connectEarly(url, count, reach).catch(() => undefined);
+  }
+
   async close(): Promise<void> {
     await this.#options.dispatchers.close();
   }
 
   async #exchange(request: HttpRequest, url: URL, home: boolean): Promise<Dispatcher.ResponseData> {
-    const { method, signal } = request;
-    const { headersTimeoutMs = 30_000, bodyTimeoutMs = 60_000 } = this.#options;
+    const { method, signal, namedBy } = request;
+    const { headersTimeoutMs = 30_000, bodyTimeoutMs = BODY_TIMEOUT } = this.#options;
     const started = performance.now();
     const traced = (status?: number): void =>
       this.#options.trace?.({
@@ -66,7 +73,7 @@ export class UndiciClient implements HttpClient {
         ...(status === undefined ? {} : { status }),
       });
     try {
-      const dispatcher = await this.#options.dispatchers.forUrl(url);
+      const dispatcher = await this.#options.dispatchers.forUrl(url, { namedBy });
       const answer = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
@@ -81,6 +88,9 @@ export class UndiciClient implements HttpClient {
         body: bodyOf(request.body),
         headersTimeout: request.headersTimeoutMs ?? headersTimeoutMs,
         bodyTimeout: bodyTimeoutMs,
+        // undici would close the connection after a HEAD, for servers that send a body with the answer: what they send
+        // breaks the next request, which is then sent again. To connect anew each time costs every other server more.
+        reset: false,
         ...(signal === undefined ? {} : { signal }),
       });
       traced(answer.statusCode);
@@ -98,78 +108,6 @@ export class UndiciClient implements HttpClient {
   }
 }
 
-class UndiciResponse implements HttpResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly url: URL;
-  readonly #body: Dispatcher.ResponseData['body'];
-  readonly #request: HttpRequest;
-
-  constructor(answer: Dispatcher.ResponseData, url: URL, request: HttpRequest) {
-    this.status = answer.statusCode;
-    this.headers = flatten(answer.headers);
-    this.url = url;
-    this.#body = answer.body;
-    this.#request = request;
-  }
-
-  async bytes(limit: number): Promise<Buffer> {
-    // A length that is announced and too large is refused before a byte of it is read.
-    const announced = Number(this.headers['content-length'] ?? 0);
-    if (announced > limit && this.#request.method !== 'HEAD') throw this.#tooLarge(limit);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.chunks()) {
-      size += chunk.length;
-      if (size > limit) throw this.#tooLarge(limit);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, size);
-  }
-
-  async *chunks(): AsyncGenerator<Buffer> {
-    // Who stops early destroys the stream, and undici calls that an error.
-    this.#body.on('error', () => undefined);
-    try {
-      for await (const chunk of this.#body as AsyncIterable<Buffer>) yield chunk;
-    } catch (error) {
-      this.#request.signal?.throwIfAborted();
-      throw networkError(error, this.url, `${this.#request.method} ${withoutQuery(this.url)}`);
-    }
-  }
-
-  async start(limit: number): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.chunks()) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size >= limit) break;
-    }
-    return Buffer.concat(chunks, size).subarray(0, limit);
-  }
-
-  async text(limit: number): Promise<string> {
-    return (await this.bytes(limit)).toString('utf8');
-  }
-
-  async discard(): Promise<void> {
-    await this.#body.dump();
-  }
-
-  #tooLarge(limit: number): DeployerError {
-    this.#body.on('error', () => undefined).destroy();
-    return new DeployerError(
-      'response_too_large',
-      `${this.url.host} answered with more than ${limit} bytes`,
-      {
-        evidence: [`${this.#request.method} ${withoutQuery(this.url)}`],
-        suggestions: ['check the URL: this is not the kind of answer that was asked for'],
-      },
-    );
-  }
-}
-
 /**
  * undici takes an iterable as it takes a stream, and asks it for the next chunk when the socket has drained; its types
  * know streams alone, and a stream around the iterable would read ahead of the socket.
@@ -183,20 +121,8 @@ function lengthOf(body: HttpRequest['body']): Record<string, string> {
   return typeof body === 'object' && 'open' in body ? { 'content-length': String(body.length) } : {};
 }
 
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
-  }
-  return flat;
-}
-
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
-}
-
-function withoutQuery(url: URL): string {
-  return `${url.origin}${url.pathname}`;
 }
 
 function tooManyRedirects(url: URL): DeployerError {

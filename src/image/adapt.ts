@@ -16,8 +16,8 @@ export type Adaptation =
       /** Of what is handed over, as far as it is known: a conversion gives it another. */
       readonly digest: Digest;
       readonly platform?: Platform;
-      /** It lies in a registry from which the target can't pull. */
-      readonly copy: boolean;
+      /** Why the target can't pull it from where it lies, when it can't. */
+      readonly copy?: string;
       readonly reason: string;
     }
   | { readonly action: 'refuse'; readonly why: 'platform' | 'form'; readonly reason: string };
@@ -25,8 +25,10 @@ export type Adaptation =
 export interface AdaptRequest {
   /** The digest of what was found. */
   readonly digest: Digest;
-  /** The registry's host. */
-  readonly domain: string;
+  /** The registry's host; undefined when it lies in none. */
+  readonly domain?: string | undefined;
+  /** Its registry gives it only to those who are logged in there, which the target is not. */
+  readonly isPrivate?: boolean;
   readonly shape: ImageShape;
   readonly target: string;
   readonly capabilities: Capabilities;
@@ -36,7 +38,7 @@ export interface AdaptRequest {
 
 /** Decides from a target's capability table and the image's real shape. Pure. */
 export function adapt(request: AdaptRequest): Adaptation {
-  const { digest, shape, target, capabilities, domain } = request;
+  const { digest, shape, target, capabilities } = request;
   const { platform: asked } = request;
   if (asked !== undefined && !capabilities.platforms.some((runs) => samePlatform(runs, asked))) {
     const runs = capabilities.platforms.map(formatPlatform).join(' and ');
@@ -50,8 +52,11 @@ export function adapt(request: AdaptRequest): Adaptation {
   const images = shape.images.filter(isContainerImage);
   const image = chooseImage(images, wanted);
   if (image === undefined) return refusePlatform(images, target, wanted);
-  const copy = !takesRegistry(capabilities.registries, domain);
-  const rest = { copy, ...(image.platform === undefined ? {} : { platform: image.platform }) };
+  const copy = whyCopied(request);
+  const rest = {
+    ...(copy === undefined ? {} : { copy }),
+    ...(image.platform === undefined ? {} : { platform: image.platform }),
+  };
 
   const problem = formProblem(image, target, capabilities);
   if (problem !== undefined) return { ...problem, digest: image.digest, ...rest };
@@ -101,6 +106,12 @@ function formProblem(
 
 function isZstd({ mediaType }: Descriptor): boolean {
   return mediaType.endsWith('+zstd');
+}
+
+function whyCopied({ domain, isPrivate, target, capabilities }: AdaptRequest): string | undefined {
+  if (domain === undefined) return 'it lies in no registry';
+  if (!takesRegistry(capabilities.registries, domain)) return `${target} pulls from its own registries only`;
+  return isPrivate === true ? `it is private in ${domain}, where ${target} is not logged in` : undefined;
 }
 
 function takesRegistry(registries: Capabilities['registries'], domain: string): boolean {

@@ -66,8 +66,8 @@ async function stopping({ stop }: CopyTreePorts, part: Promise<void>): Promise<v
 async function copyBlob(blob: Descriptor, { source, destination, tally }: CopyTreePorts): Promise<void> {
   const content = source.blob(blob);
   const counted: BlobContent = {
-    async *open(start) {
-      for await (const chunk of content.open(start)) {
+    async *open(start, hashing) {
+      for await (const chunk of content.open(start, hashing)) {
         tally.sent(chunk.length);
         yield chunk;
       }
@@ -83,14 +83,14 @@ async function copyBlob(blob: Descriptor, { source, destination, tally }: CopyTr
 async function presentManifests(tree: ImageTree, ports: CopyTreePorts): Promise<ReadonlySet<Digest>> {
   const { destination, signal } = ports;
   const present = new Set<Digest>();
-  const look = async (node: ImageTree): Promise<void> => {
-    if (await destination.hasManifest(node.stored.digest)) {
-      for (const { stored } of nodesBelow(node)) present.add(stored.digest);
-      return;
-    }
-    await inParallel(node.children, MANIFESTS_AT_ONCE, signal, look);
-  };
-  await look(tree);
+  for (let level: readonly ImageTree[] = [tree]; level.length > 0;) {
+    const absent: ImageTree[] = [];
+    await inParallel(level, MANIFESTS_AT_ONCE, signal, async (node) => {
+      if (!(await destination.hasManifest(node.stored.digest))) absent.push(node);
+      else for (const { stored } of nodesBelow(node)) present.add(stored.digest);
+    });
+    level = absent.flatMap(({ children }) => children);
+  }
   return present;
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { DeployerError } from '../lib/errors.js';
 import type { Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
@@ -64,6 +65,8 @@ export interface CopyResult {
 export async function copyImage(request: CopyRequest, ports: CopyPorts): Promise<CopyResult> {
   const stop = new AbortController();
   const signal = AbortSignal.any([ports.signal, stop.signal]);
+  // Each request under way listens to it: more than the ten from which Node suspects a leak.
+  setMaxListeners(64, signal);
   const source = await openSource(request.source, { ...ports, signal });
   try {
     const destination = await openDestination(request, ports.registry, signal);

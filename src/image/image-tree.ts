@@ -1,12 +1,10 @@
 import { DeployerError } from '../lib/errors.js';
 import { mapInParallel } from '../lib/in-parallel.js';
 import type { Descriptor, Platform } from '../oci/descriptor.js';
-import { readIndex } from '../oci/image-index.js';
-import type { ImageManifest } from '../oci/manifest.js';
 import { isForeignLayer } from '../oci/media-types.js';
 import { choosePlatform } from '../oci/platform.js';
-import { CONFIG_LIMIT, isImageConfig, readConfigPlatform } from './config-platform.js';
 import { platformNotFound } from './inspect.js';
+import { readShape, type PlatformImage } from './shape.js';
 import type { ImageSource } from './sources/source.js';
 import type { StoredManifest } from './stored-manifest.js';
 
@@ -31,9 +29,9 @@ export async function loadTree(source: ImageSource, stored: StoredManifest): Pro
     if (bytes > MOST_BYTES) throw tooLarge(source, `its manifests have more than ${MOST_BYTES} bytes`);
     if (node.content.kind === 'manifest') return { stored: node, children: [] };
     if (depth > DEEPEST) throw tooLarge(source, `its indexes are nested more than ${DEEPEST} deep`);
-    const children = await mapInParallel(node.content.manifests, AT_ONCE, async (entry) =>
-      load(await readEntry(source, entry), depth + 1),
-    );
+    const entries = await mapInParallel(node.content.manifests, AT_ONCE, (entry) => readEntry(source, entry));
+    const children: ImageTree[] = [];
+    for (const entry of entries) children.push(await load(entry, depth + 1));
     return { stored: node, children };
   };
   return load(stored, 1);
@@ -49,10 +47,10 @@ export async function choosePlatformManifest(
   root: StoredManifest,
   wanted: Platform,
 ): Promise<StoredManifest> {
-  const images = await listImages(source, root);
+  const { images } = await readShape(source, root);
   const chosen = choosePlatform(wanted, images, ({ platform }) => platform);
   if (chosen === undefined) throw platformNotFound(source.name, wanted, images);
-  return chosen.stored();
+  return manifestOf(source, root, chosen);
 }
 
 /** The only image there is, for a destination that holds but one. Undefined when there are several. */
@@ -60,8 +58,17 @@ export async function onlyImage(
   source: ImageSource,
   root: StoredManifest,
 ): Promise<StoredManifest | undefined> {
-  const [only, ...others] = await listImages(source, root);
-  return only !== undefined && others.length === 0 ? only.stored() : undefined;
+  const [only, ...others] = (await readShape(source, root)).images;
+  return only !== undefined && others.length === 0 ? manifestOf(source, root, only) : undefined;
+}
+
+/** The manifest of one of the images that a root holds, which may be itself. */
+export async function manifestOf(
+  source: ImageSource,
+  root: StoredManifest,
+  image: Pick<PlatformImage, 'digest' | 'mediaType' | 'size'>,
+): Promise<StoredManifest> {
+  return image.digest === root.digest ? root : readEntry(source, image);
 }
 
 /** The blobs that a registry asks for, each once: configs and layers, but none that lie elsewhere. */
@@ -77,43 +84,6 @@ export function blobsOf(manifests: readonly StoredManifest[]): Descriptor[] {
 export function nodesBelow(tree: ImageTree): ImageTree[] {
   const nodes = [...tree.children.flatMap(nodesBelow), tree];
   return [...new Map(nodes.map((node) => [node.stored.digest, node])).values()];
-}
-
-interface ListedImage {
-  readonly platform?: Platform;
-  readonly stored: () => Promise<StoredManifest>;
-}
-
-async function listImages(source: ImageSource, root: StoredManifest, depth = 1): Promise<ListedImage[]> {
-  const { content } = root;
-  if (content.kind === 'manifest') return [await listManifest(source, root, content)];
-  if (depth > DEEPEST) throw tooLarge(source, `its indexes are nested more than ${DEEPEST} deep`);
-  const { images, nested } = readIndex(content);
-  const own = await mapInParallel(images, AT_ONCE, async (entry): Promise<ListedImage> => {
-    const { platform } = entry;
-    if (platform !== undefined) return { platform, stored: () => readEntry(source, entry) };
-    const stored = await readEntry(source, entry);
-    return stored.content.kind === 'manifest'
-      ? listManifest(source, stored, stored.content)
-      : { stored: () => Promise.resolve(stored) };
-  });
-  const inner = await mapInParallel(nested, AT_ONCE, async (entry) =>
-    listImages(source, await readEntry(source, entry), depth + 1),
-  );
-  return [...own, ...inner.flat()];
-}
-
-async function listManifest(
-  source: ImageSource,
-  manifest: StoredManifest,
-  { config }: ImageManifest,
-): Promise<ListedImage> {
-  const stored = (): Promise<StoredManifest> => Promise.resolve(manifest);
-  if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return { stored };
-  const chunks: Buffer[] = [];
-  for await (const chunk of source.blob(config).open(0)) chunks.push(Buffer.from(chunk));
-  const platform = readConfigPlatform(Buffer.concat(chunks));
-  return platform === undefined ? { stored } : { stored, platform };
 }
 
 async function readEntry(source: ImageSource, entry: Descriptor): Promise<StoredManifest> {

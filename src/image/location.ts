@@ -67,6 +67,11 @@ function layoutAt(rest: string, text: string): ImageLocation {
 
 function archiveAt(rest: string, text: string): ImageLocation {
   const [file, name] = splitName(rest);
+  if (file === '-') {
+    throw new DeployerError('usage', `"${cleanLine(text, 80)}": an archive is a file here, no stream`, {
+      suggestions: ['name a file: docker-archive:FILE', 'one that is called - is docker-archive:./-'],
+    });
+  }
   return { kind: 'docker-archive', file: named(file, text), ...(name === undefined ? {} : { name }) };
 }
 

@@ -34,9 +34,15 @@ export async function openSource(location: ImageLocation, ports: OpenSourcePorts
   }
 }
 
-/** @throws DeployerError `usage`, `push_failed` */
+/**
+ * @param source from whose repository blobs may be mounted
+ * @throws DeployerError `usage`, `push_failed`
+ */
 export async function openDestination(
-  { source, destination }: { readonly source: ImageLocation; readonly destination: ImageLocation },
+  {
+    source,
+    destination,
+  }: { readonly source: ImageLocation | undefined; readonly destination: ImageLocation },
   registry: RegistryClient,
   signal: AbortSignal,
 ): Promise<ImageDestination> {
@@ -67,22 +73,22 @@ export async function openDestination(
 }
 
 /** A repository of the destination's own registry: its blobs need not be sent. */
-function mountableFrom(source: ImageLocation, { domain, path }: Reference): string | undefined {
-  if (source.kind !== 'registry' || source.reference.domain !== domain || source.reference.path === path)
+function mountableFrom(source: ImageLocation | undefined, { domain, path }: Reference): string | undefined {
+  if (source?.kind !== 'registry' || source.reference.domain !== domain || source.reference.path === path)
     return undefined;
   return source.reference.path;
 }
 
 /** What `docker load` calls the image: what was asked for, else what it was called where it came from. */
-function loadNameOf(source: ImageLocation, name: string | undefined): Reference | undefined {
+function loadNameOf(source: ImageLocation | undefined, name: string | undefined): Reference | undefined {
   const reference = name === undefined ? nameOf(source) : parseReference(name);
   if (reference === undefined) return undefined;
   const { domain, path, tag = 'latest' } = reference;
   return { domain, path, tag };
 }
 
-function nameOf(source: ImageLocation): Reference | undefined {
-  if (source.kind !== 'registry') return undefined;
+function nameOf(source: ImageLocation | undefined): Reference | undefined {
+  if (source?.kind !== 'registry') return undefined;
   const { tag, digest } = source.reference;
   return tag === undefined && digest !== undefined ? undefined : source.reference;
 }

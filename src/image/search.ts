@@ -18,6 +18,8 @@ export interface SearchOptions {
   /** How long an image that was just pushed to this registry may be missing; 0 when it should be there at once. */
   readonly lagMs?: number;
   readonly signal?: AbortSignal;
+  /** Requests that will follow at the same time, when it is found; 1. */
+  readonly atOnce?: number;
   /** Told when the search waits and asks again. */
   readonly onWait?: (why: string) => void;
 }
@@ -44,10 +46,14 @@ export class ImageSearch {
   }
 
   async find(reference: Reference, options: SearchOptions = {}): Promise<FoundImage> {
-    const { accept = ACCEPT_ALL, signal, onWait } = options;
+    const { accept = ACCEPT_ALL, signal, atOnce = 1, onWait } = options;
     const started = this.#clock.now();
     for (;;) {
-      const answer = await this.#client.manifest(reference, { accept, ...(signal ? { signal } : {}) });
+      const answer = await this.#client.manifest(reference, {
+        accept,
+        atOnce,
+        ...(signal ? { signal } : {}),
+      });
       try {
         return { reference, stored: verifyManifest(answer, reference) };
       } catch (error) {

@@ -1,15 +1,17 @@
-import type { RegistryClient } from '../registry/client.js';
-import { refusalOf } from '../registry/refusal.js';
 import { DeployerError } from '../lib/errors.js';
+import { mapInParallel } from '../lib/in-parallel.js';
 import type { Descriptor, Platform } from '../oci/descriptor.js';
-import { digestOf, algorithmOf, type Digest } from '../oci/digest.js';
+import type { Digest } from '../oci/digest.js';
 import { readIndex } from '../oci/image-index.js';
-import { type ImageManifest } from '../oci/manifest.js';
+import type { ImageIndex, ImageManifest } from '../oci/manifest.js';
 import { normalisePlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
+import type { RegistryClient } from '../registry/client.js';
 import { CONFIG_LIMIT, isImageConfig, readConfigPlatform } from './config-platform.js';
 import type { FoundImage } from './search.js';
-import { verifyManifest, type StoredManifest } from './stored-manifest.js';
+import { RepositoryContent } from './sources/repository-content.js';
+import type { ImageContent } from './sources/source.js';
+import type { StoredManifest } from './stored-manifest.js';
 
 /** One image that can be run, and for what platform. */
 export interface PlatformImage {
@@ -33,8 +35,79 @@ export interface ImageShape {
 /** An index in an index is legal; a chain of them, or a tree of thousands, is an attack. */
 const DEEPEST = 3;
 const MOST_INDEXES = 50;
+/** Manifests asked for at the same time. */
+const AT_ONCE = 6;
 
-/** Reads what an image's own bytes don't tell: nested indexes, and the config where a platform is not named. */
+/**
+ * Reads what an image's own bytes don't tell: nested indexes, and the config where a platform is not named.
+ * @throws DeployerError `manifest_invalid`, and what the content throws
+ */
+export async function readShape(content: ImageContent, root: StoredManifest): Promise<ImageShape> {
+  if (root.content.kind === 'index')
+    return { kind: 'index', ...(await readIndexShape(content, root.content, new Set([root.digest]), 1)) };
+  return { kind: 'manifest', images: [await readImage(content, root, root.content)], attestations: [] };
+}
+
+/** The manifest behind an index's entry, or undefined when that is no manifest. */
+export async function readManifest(
+  content: ImageContent,
+  entry: Descriptor,
+): Promise<ImageManifest | undefined> {
+  const stored = await content.manifest(entry);
+  return stored.content.kind === 'manifest' ? stored.content : undefined;
+}
+
+async function readIndexShape(
+  content: ImageContent,
+  index: ImageIndex,
+  seen: Set<Digest>,
+  depth: number,
+): Promise<Omit<ImageShape, 'kind'>> {
+  if (depth > DEEPEST) throw badlyNested(`its indexes are nested more than ${DEEPEST} deep`);
+  const { images, nested, attestations } = readIndex(index);
+  const fresh = nested.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
+  if (seen.size > MOST_INDEXES) throw badlyNested(`it holds more than ${MOST_INDEXES} indexes`);
+  const own = await mapInParallel(images, AT_ONCE, (entry) => readEntryImage(content, entry));
+  const inner = await mapInParallel(fresh, AT_ONCE, async (entry) => {
+    const stored = await content.manifest(entry);
+    return stored.content.kind === 'index'
+      ? readIndexShape(content, stored.content, seen, depth + 1)
+      : { images: [], attestations: [] };
+  });
+  return {
+    images: [...own, ...inner.flatMap((shape) => shape.images)],
+    attestations: [...attestations, ...inner.flatMap((shape) => shape.attestations)],
+  };
+}
+
+async function readEntryImage(content: ImageContent, entry: Descriptor): Promise<PlatformImage> {
+  const { digest, mediaType, size, platform } = entry;
+  if (platform !== undefined) return { digest, mediaType, size, platform: normalisePlatform(platform) };
+  // The index does not say: crane and others take linux/amd64 for granted; the config knows.
+  const manifest = await readManifest(content, entry);
+  return manifest === undefined ? { digest, mediaType, size } : readImage(content, entry, manifest);
+}
+
+async function readImage(
+  content: ImageContent,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  manifest: ImageManifest,
+): Promise<PlatformImage> {
+  const image = { digest, size, mediaType: manifest.mediaType, manifest };
+  const config = await readConfig(content, manifest);
+  const platform = config === undefined ? undefined : readConfigPlatform(config);
+  return platform === undefined ? image : { ...image, platform };
+}
+
+/** An image's configuration; undefined for what is no container image. */
+async function readConfig(content: ImageContent, { config }: ImageManifest): Promise<Buffer | undefined> {
+  if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return undefined;
+  const chunks: Buffer[] = [];
+  for await (const chunk of content.blob(config).open(0, 'here')) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** The shapes of what lies in a registry. */
 export class ShapeReader {
   readonly #client: RegistryClient;
 
@@ -42,96 +115,18 @@ export class ShapeReader {
     this.#client = client;
   }
 
-  async read(found: FoundImage, signal?: AbortSignal): Promise<ImageShape> {
-    const { content, digest, size } = found.stored;
-    if (content.kind === 'index') {
-      return {
-        kind: 'index',
-        ...(await this.#readIndex(found.reference, found.stored, new Set([digest]), 1, signal)),
-      };
-    }
-    const platform = await this.#platformOf(found.reference, content, signal);
-    const image = { digest, size, mediaType: content.mediaType, manifest: content };
-    return {
-      kind: 'manifest',
-      images: [platform === undefined ? image : { ...image, platform }],
-      attestations: [],
-    };
+  read({ reference, stored }: FoundImage, signal?: AbortSignal): Promise<ImageShape> {
+    return readShape(new RepositoryContent(reference, this.#client, signal), stored);
   }
 
-  /** A child by its digest. */
-  async child(parent: Reference, digest: Digest, signal?: AbortSignal): Promise<StoredManifest> {
-    const { domain, path } = parent;
-    const reference: Reference = { domain, path, digest };
-    return verifyManifest(await this.#client.manifest(reference, signal ? { signal } : {}), reference);
-  }
-
-  /** Attestation, layers and all: the manifest behind an index's entry, or undefined when that is no manifest. */
+  /** Attestation, layers and all: the manifest of this digest, or undefined when that is none. */
   async manifestOf(
     parent: Reference,
     digest: Digest,
     signal?: AbortSignal,
   ): Promise<ImageManifest | undefined> {
-    const { content } = await this.child(parent, digest, signal);
+    const { content } = await new RepositoryContent(parent, this.#client, signal).manifest({ digest });
     return content.kind === 'manifest' ? content : undefined;
-  }
-
-  async #readIndex(
-    reference: Reference,
-    stored: StoredManifest,
-    seen: Set<Digest>,
-    depth: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Omit<ImageShape, 'kind'>> {
-    if (stored.content.kind !== 'index') return { images: [], attestations: [] };
-    if (depth > DEEPEST) throw badlyNested(`its indexes are nested more than ${DEEPEST} deep`);
-    const content = readIndex(stored.content);
-    const nested = content.nested.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
-    if (seen.size > MOST_INDEXES) throw badlyNested(`it holds more than ${MOST_INDEXES} indexes`);
-    const own = await Promise.all(content.images.map((child) => this.#readChild(reference, child, signal)));
-    const inner = await Promise.all(
-      nested.map(async ({ digest }) =>
-        this.#readIndex(reference, await this.child(reference, digest, signal), seen, depth + 1, signal),
-      ),
-    );
-    return {
-      images: [...own, ...inner.flatMap(({ images }) => images)],
-      attestations: [...content.attestations, ...inner.flatMap(({ attestations }) => attestations)],
-    };
-  }
-
-  async #readChild(
-    reference: Reference,
-    child: Descriptor,
-    signal: AbortSignal | undefined,
-  ): Promise<PlatformImage> {
-    const { digest, mediaType, size, platform } = child;
-    if (platform !== undefined) return { digest, mediaType, size, platform: normalisePlatform(platform) };
-    // The index does not say: crane and others take linux/amd64 for granted; the config knows.
-    const manifest = await this.manifestOf(reference, digest, signal);
-    if (manifest === undefined) return { digest, mediaType, size };
-    const read = await this.#platformOf(reference, manifest, signal);
-    return { digest, mediaType, size, manifest, ...(read === undefined ? {} : { platform: read }) };
-  }
-
-  async #platformOf(
-    reference: Reference,
-    { config }: ImageManifest,
-    signal: AbortSignal | undefined,
-  ): Promise<Platform | undefined> {
-    if (!isImageConfig(config.mediaType)) return undefined;
-    const answer = await this.#client.blob(reference, config.digest, CONFIG_LIMIT, signal);
-    if (answer.status !== 200) throw refusalOf(answer, { ...reference, digest: config.digest });
-    if (digestOf(answer.bytes, algorithmOf(config.digest)) !== config.digest) {
-      throw new DeployerError(
-        'digest_mismatch',
-        `the image's config is not what its digest ${config.digest} says`,
-        {
-          suggestions: ['push the image again; do not use this one'],
-        },
-      );
-    }
-    return readConfigPlatform(answer.bytes);
   }
 }
 

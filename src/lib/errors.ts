@@ -62,6 +62,8 @@ export const EXIT_OF = {
   api_rejected: 12,
   engine_unavailable: 12,
 
+  output_failed: 13,
+
   interrupted: 130,
 } as const satisfies Record<string, number>;
 
@@ -115,6 +117,17 @@ export class DeployerError extends Error {
       exitCode: this.exit,
     };
   }
+}
+
+/** What was thrown, as an answer: a DeployerError is one; what nobody foresaw is a bug (`unexpected`). */
+export function asFailure(thrown: unknown): DeployerError {
+  if (thrown instanceof DeployerError) return thrown;
+  return new DeployerError('unexpected', `unexpected error: ${messageOf(thrown)}`, {
+    suggestions: [
+      'this is a bug in deployer: run the command again with --verbose and report what it prints',
+    ],
+    cause: thrown,
+  });
 }
 
 /** The text of anything that was thrown. */

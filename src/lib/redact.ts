@@ -10,9 +10,18 @@ const SHORTEST_SECRET = 6;
 export class Redactor {
   readonly #secrets = new Set<string>();
 
-  static fromEnvironment(env: Readonly<Record<string, string | undefined>>): Redactor {
+  /** @param argv may hold credentials before a host (`user:password@host/image`): they are not to be repeated */
+  static fromEnvironment(
+    env: Readonly<Record<string, string | undefined>>,
+    argv: readonly string[] = [],
+  ): Redactor {
     const redactor = new Redactor();
     for (const name of SECRET_VARIABLES) redactor.add(env[name] ?? '');
+    for (const word of argv) {
+      const userinfo = word.slice(0, userinfoEnd(word));
+      // Short ones too: with the name before and the @ after them they are no word of any other text.
+      if (userinfo.includes(':')) redactor.#remember(`${userinfo}@`);
+    }
     return redactor;
   }
 
@@ -21,10 +30,7 @@ export class Redactor {
     const value = secret.trim();
     const withoutScheme = value.replace(/^(?:FlyV1|Bearer)\s+/i, '');
     for (const part of [value, withoutScheme, ...withoutScheme.split(',')]) {
-      if (part.length < SHORTEST_SECRET) continue;
-      // As it is, in a URL, and within a JSON text.
-      for (const form of [part, encodeURIComponent(part), JSON.stringify(part).slice(1, -1)])
-        this.#secrets.add(form);
+      if (part.length >= SHORTEST_SECRET) this.#remember(part);
     }
   }
 
@@ -36,10 +42,29 @@ export class Redactor {
     return redactPatterns(known);
   }
 
+  // As it is, in a URL, and within a JSON text.
+  #remember(secret: string): void {
+    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
+      this.#secrets.add(form);
+  }
+
   /** As `redact`, for every string of a JSON document. */
   redactDocument<T>(document: T): T {
     return mapStrings(document, (text) => this.redact(text)) as T;
   }
+}
+
+/** `user:password@host/path` with its credentials masked; a digest behind an `@` stays. Linear. */
+export function withoutUserinfo(text: string): string {
+  const end = userinfoEnd(text);
+  const begin = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(text)?.[0].length ?? 0;
+  return end > begin && text.includes('/', end) ? `${text.slice(0, begin)}${MASK}${text.slice(end)}` : text;
+}
+
+/** Where the credentials before a host end; 0: there are none. */
+function userinfoEnd(text: string): number {
+  const at = text.lastIndexOf('@');
+  return at > 0 && !/^[a-z0-9+._-]{1,64}:[0-9a-z]{6,}$/i.test(text.slice(at + 1)) ? at : 0;
 }
 
 // Every repetition is bounded, so that no text makes these slow.

@@ -3,8 +3,14 @@ import type { Descriptor } from './descriptor.js';
 import { algorithmOf, Digester } from './digest.js';
 
 /**
- * Follows content to its end: never more than its size, and the last of it only when the digest is right. Content that
- * is not read from its first byte can't be hashed: its size alone is watched.
+ * Who hashes content: the one that keeps it. A registry does so with all that it stores, and refuses what is not what
+ * its digest says; what is kept or used here is hashed here.
+ */
+export type Hashing = 'here' | 'by the registry';
+
+/**
+ * Follows content to its end: never more than its size and, when it is hashed here, the last of it only with the right
+ * digest. What is not read from its first byte can't be hashed: its size alone is watched.
  */
 export class ContentCheck {
   readonly #expected: Pick<Descriptor, 'digest' | 'size'>;
@@ -15,13 +21,14 @@ export class ContentCheck {
   /** @param mismatch makes the error out of what was found */
   constructor(
     expected: Pick<Descriptor, 'digest' | 'size'>,
-    start: number,
+    { start, hashing }: { readonly start: number; readonly hashing: Hashing },
     mismatch: (evidence: string) => DeployerError,
   ) {
     this.#expected = expected;
     this.#mismatch = mismatch;
     this.#position = start;
-    this.#digester = start === 0 ? new Digester(algorithmOf(expected.digest)) : undefined;
+    this.#digester =
+      start === 0 && hashing === 'here' ? new Digester(algorithmOf(expected.digest)) : undefined;
     if (this.complete) this.#checkDigest();
   }
 

@@ -1,4 +1,5 @@
 import { DeployerError } from '../lib/errors.js';
+import { withoutUserinfo } from '../lib/redact.js';
 import { cleanLine } from '../lib/text.js';
 import { isDigest, type Digest } from './digest.js';
 
@@ -46,6 +47,12 @@ export function parseReference(input: string): Reference {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(input);
   if (scheme) throw fail('a reference has no scheme', `leave out "${scheme[0]}"`);
   if (/\s/.test(input)) throw fail('it holds white space');
+  if (withoutUserinfo(input) !== input) {
+    throw fail(
+      'a reference holds no credentials',
+      'leave out what stands before the "@", and log in: docker login HOST',
+    );
+  }
   if (BARE_ID.test(input)) throw fail('64 hexadecimal digits are an image id, not a name');
 
   const [named, digest] = splitDigest(input, fail);
@@ -153,10 +160,14 @@ function checkPath(path: string, fail: Fail): void {
 }
 
 function invalid(input: string, why: string, suggestions: readonly string[]): DeployerError {
-  return new DeployerError('reference_invalid', `"${cleanLine(input, 80)}" is no image reference: ${why}`, {
-    suggestions: [
-      ...suggestions,
-      'write [HOST[:PORT]/]NAME[:TAG][@DIGEST], for example registry.fly.io/example:v1',
-    ],
-  });
+  return new DeployerError(
+    'reference_invalid',
+    `"${cleanLine(withoutUserinfo(input.slice(0, LONGEST)), 80)}" is no image reference: ${why}`,
+    {
+      suggestions: [
+        ...suggestions,
+        'write [HOST[:PORT]/]NAME[:TAG][@DIGEST], for example registry.fly.io/example:v1',
+      ],
+    },
+  );
 }

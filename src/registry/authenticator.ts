@@ -1,11 +1,17 @@
 import type { HttpClient } from '../http/client.js';
 import type { RetryPolicy } from '../http/retry.js';
 import type { Clock } from '../lib/clock.js';
+import { Deadline } from '../lib/deadline.js';
+import { DeployerError } from '../lib/errors.js';
+import { SharedWork } from '../lib/shared-work.js';
 import type { Challenge } from './challenge.js';
 import type { ChallengeMemory } from './challenge-memory.js';
 import { basicAuthorization, type CredentialSource } from './credentials/credential.js';
-import { checkRealm, type Lookup } from './realm.js';
+import { checkRealm, realmRefusal } from './realm.js';
+import { splitScopes, uniteScopes } from './scope.js';
 import { fetchToken, type Token } from './token.js';
+
+const TOKEN_TIMEOUT = 120_000;
 
 /** What is asked of a repository: `repository:library/alpine:pull` (distribution's scope grammar). */
 export interface Access {
@@ -17,6 +23,8 @@ export interface Access {
   readonly actions: readonly ('pull' | 'push')[];
   /** Repositories of the same registry whose blobs may be mounted: the token must let them be read. */
   readonly mountFrom?: readonly string[];
+  /** Requests that will follow at the same time: so many connections are opened early; 1. */
+  readonly atOnce?: number;
 }
 
 export interface AuthenticatorPorts {
@@ -24,13 +32,16 @@ export interface AuthenticatorPorts {
   readonly credentials: CredentialSource;
   readonly memory: ChallengeMemory;
   readonly clock: Clock;
-  readonly lookup: Lookup;
   /** For the token server. */
   readonly retry: RetryPolicy;
+  /** Milliseconds until a token must have come, with all tries; 2 minutes. */
+  readonly tokenTimeoutMs?: number;
 }
 
+type BearerChallenge = Challenge & { readonly scheme: 'bearer' };
+
 interface HeldToken {
-  readonly token: Promise<Token>;
+  readonly token: SharedWork<Token>;
   renewAt: number;
 }
 
@@ -43,6 +54,8 @@ export class Authenticator {
   readonly #tokens = new Map<string, HeldToken>();
   /** What this run has heard: the memory is asked once a registry, not once a request. */
   readonly #challenges = new Map<string, Challenge>();
+  /** The scopes that a registry named for an access, beside those that are asked for anyway. */
+  readonly #named = new Map<string, readonly string[]>();
 
   constructor(ports: AuthenticatorPorts) {
     this.#ports = ports;
@@ -59,7 +72,6 @@ export class Authenticator {
     } catch {
       // The registry may have moved its token server: asked without, it says so in its 401, and that is answered.
       signal?.throwIfAborted();
-      this.#tokens.delete(keyOf(access));
       this.#challenges.delete(host);
       return undefined;
     }
@@ -77,17 +89,46 @@ export class Authenticator {
     signal?: AbortSignal,
   ): Promise<string | undefined> {
     if (refused !== undefined) await this.#forget(access, refused);
+    if (challenge.scheme === 'bearer') {
+      const named = uniteScopes(this.#named.get(accessKey(access)) ?? [], splitScopes(challenge.scope));
+      this.#named.set(accessKey(access), named);
+    }
     const authorization = await this.#authorization(access, challenge, signal);
     this.#challenges.set(access.registry.host, challenge);
     await this.#ports.memory.remember(access.registry.host, challenge);
     return authorization === refused ? undefined : authorization;
   }
 
+  /** What a token for this access is asked for: what it needs, and what the registry has named for it. */
+  scopes(access: Access): string[] {
+    return uniteScopes(ownScopes(access), this.#named.get(accessKey(access)) ?? []);
+  }
+
+  /** Whether the challenge names a scope that no token was asked for yet. */
+  lacks(access: Access, challenge: Challenge): boolean {
+    if (challenge.scheme === 'basic') return false;
+    const asked = this.scopes(access);
+    return uniteScopes(asked, splitScopes(challenge.scope)).join(' ') !== asked.join(' ');
+  }
+
+  /**
+   * While a credential helper is asked and the token fetched, the handshakes with both servers are done; the token
+   * comes first, so its server is connected to first. Where that is the registry, its own connection serves both.
+   */
+  #connectEarly(access: Access, challenge: BearerChallenge): void {
+    const { http } = this.#ports;
+    const { registry, atOnce = 1 } = access;
+    const realm = checkRealm(challenge.realm, registry);
+    const elsewhere = realm.host !== registry.host;
+    if (elsewhere) http.connectEarly?.(realm, 1, { namedBy: registry.hostname });
+    if (elsewhere || atOnce > 1) http.connectEarly?.(registry, atOnce);
+  }
+
   /** Of several requests that one expired token was refused to, the first brings the new one for all. */
   async #forget(access: Access, refused: string): Promise<void> {
-    const key = keyOf(access);
+    const key = this.#keyOf(access);
     const held = this.#tokens.get(key);
-    const token = await held?.token.catch(() => undefined);
+    const token = await held?.token.wait().catch(() => undefined);
     if (`Bearer ${token?.value}` === refused && this.#tokens.get(key) === held) this.#tokens.delete(key);
   }
 
@@ -96,6 +137,8 @@ export class Authenticator {
     challenge: Challenge,
     signal?: AbortSignal,
   ): Promise<string | undefined> {
+    if (challenge.scheme === 'bearer' && this.#held(access) === undefined)
+      this.#connectEarly(access, challenge);
     const credential = await this.#ports.credentials.find(access.host, access.path);
     if (credential?.kind === 'registry-token') return `Bearer ${credential.token}`;
     if (challenge.scheme === 'basic') {
@@ -105,47 +148,77 @@ export class Authenticator {
     return `Bearer ${value}`;
   }
 
-  #token(access: Access, challenge: Challenge & { scheme: 'bearer' }, signal?: AbortSignal): Promise<Token> {
+  async #token(access: Access, challenge: BearerChallenge, signal?: AbortSignal): Promise<Token> {
+    const held = this.#held(access);
+    if (held !== undefined) return held.token.wait(signal);
     const { clock } = this.#ports;
-    const key = keyOf(access);
-    const held = this.#tokens.get(key);
-    if (held !== undefined && clock.now() < held.renewAt) return held.token;
-    const fresh: HeldToken = { token: this.#fetch(access, challenge, signal), renewAt: Infinity };
+    const key = this.#keyOf(access);
+    const asked = clock.now();
+    const fresh: HeldToken = {
+      token: new SharedWork(async (all) => {
+        const token = await this.#fetch(access, challenge, all);
+        // Renewed when a tenth of its life is left: a token must not expire on its way.
+        fresh.renewAt = asked + token.expiresIn * 900;
+        return token;
+      }),
+      renewAt: Infinity,
+    };
     this.#tokens.set(key, fresh);
-    fresh.token.then(
-      // Renewed when a tenth of its life is left: a token must not expire on its way.
-      (token) => (fresh.renewAt = clock.now() + token.expiresIn * 900),
-      () => this.#tokens.delete(key),
-    );
-    return fresh.token;
+    try {
+      return await fresh.token.wait(signal);
+    } finally {
+      if (fresh.token.over && this.#tokens.get(key) === fresh) this.#tokens.delete(key);
+    }
   }
 
-  async #fetch(
-    access: Access,
-    challenge: Challenge & { scheme: 'bearer' },
-    signal?: AbortSignal,
-  ): Promise<Token> {
-    const { http, credentials, lookup, retry } = this.#ports;
-    const realm = await checkRealm(challenge.realm, access.registry, lookup);
+  /** A token that may still be used, or is on its way. */
+  #held(access: Access): HeldToken | undefined {
+    const held = this.#tokens.get(this.#keyOf(access));
+    return held !== undefined && this.#ports.clock.now() < held.renewAt ? held : undefined;
+  }
+
+  async #fetch(access: Access, challenge: BearerChallenge, signal: AbortSignal): Promise<Token> {
+    const { http, credentials, retry, tokenTimeoutMs = TOKEN_TIMEOUT } = this.#ports;
+    const realm = checkRealm(challenge.realm, access.registry);
     const credential = await credentials.find(access.host, access.path);
-    return fetchToken(http, retry, {
-      host: access.host,
-      realm,
-      scopes: scopesOf(access),
-      ...(challenge.service === undefined ? {} : { service: challenge.service }),
-      ...(credential === undefined ? {} : { credential }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const scopes = this.scopes(access);
+    const late = (): DeployerError => tooLate(realm, scopes, tokenTimeoutMs);
+    const deadline = new Deadline(tokenTimeoutMs, late, signal);
+    try {
+      return await fetchToken(http, retry, {
+        host: access.host,
+        ...{ realm, scopes, signal: deadline.signal },
+        // Its own host may be wherever it is.
+        ...(realm.host === access.registry.host ? {} : { namedBy: access.registry.hostname }),
+        ...(challenge.service === undefined ? {} : { service: challenge.service }),
+        ...(credential === undefined ? {} : { credential }),
+      });
+    } catch (error) {
+      throw realmRefusal(error, realm, access.registry);
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  #keyOf(access: Access): string {
+    return `${access.registry.host} ${this.scopes(access).join(' ')}`;
   }
 }
 
-function scopesOf({ path, actions, mountFrom = [] }: Access): string[] {
+function ownScopes({ path, actions, mountFrom = [] }: Access): string[] {
   return [
     `repository:${path}:${[...actions].sort().join(',')}`,
     ...mountFrom.map((from) => `repository:${from}:pull`),
   ];
 }
 
-function keyOf(access: Access): string {
-  return `${access.registry.host} ${scopesOf(access).join(' ')}`;
+function accessKey(access: Access): string {
+  return `${access.registry.host} ${ownScopes(access).join(' ')}`;
+}
+
+function tooLate(realm: URL, scopes: readonly string[], ms: number): DeployerError {
+  return new DeployerError('connection_timed_out', `the token server ${realm.host} did not answer in time`, {
+    evidence: [`waited ${ms / 1000} s for a token for ${scopes.join(' ')}`],
+    suggestions: ["try again in a moment; the registry's status page may tell more"],
+  });
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../lib/make-folder.js';
 import type { Challenge } from './challenge.js';
 
 /**
@@ -36,7 +37,7 @@ export class FileChallengeMemory implements ChallengeMemory {
     const file = this.#file(host);
     const fresh = `${file}.${randomUUID()}`;
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await makeFolder(this.#folder, 0o700);
       await writeFile(fresh, JSON.stringify(keptOf(challenge)), { mode: 0o600 });
       await rename(fresh, file);
     } catch {

@@ -1,4 +1,7 @@
+import type { HttpResponse } from '../http/client.js';
+import { Deadline } from '../lib/deadline.js';
 import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
 import type { Digest } from '../oci/digest.js';
 import { MANIFEST_LIMIT } from '../oci/manifest.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
@@ -11,6 +14,8 @@ export type { RegistryClientPorts } from './requests.js';
 export interface ManifestRequest {
   readonly accept?: readonly string[];
   readonly method?: 'GET' | 'HEAD';
+  /** As of `Access`. */
+  readonly atOnce?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -28,10 +33,10 @@ export class RegistryClient {
    * @throws DeployerError `manifest_too_large`, and what `HttpClient` and the token server throw
    */
   async manifest(reference: Reference, request: ManifestRequest = {}): Promise<RegistryAnswer> {
-    const { accept = ACCEPT_ALL, method = 'GET', signal } = request;
+    const { accept = ACCEPT_ALL, method = 'GET', atOnce = 1, signal } = request;
     const path = `manifests/${manifestNameOf(reference)}`;
     try {
-      return await this.#ask({ reference, method, path, accept, limit: MANIFEST_LIMIT, signal });
+      return await this.#ask({ reference, method, path, accept, limit: MANIFEST_LIMIT, atOnce, signal });
     } catch (error) {
       if (error instanceof DeployerError && error.code === 'response_too_large')
         throw manifestTooLarge(error, reference);
@@ -56,17 +61,37 @@ export class RegistryClient {
     return this.#ask({ reference, method: 'GET', path: `blobs/${digest}`, accept: [], limit, signal });
   }
 
-  async #ask({ reference, method, path, accept, limit, signal }: Question): Promise<RegistryAnswer> {
-    const { response, authorized } = await this.requests.send(
-      { domain: reference.domain, path: reference.path, actions: ['pull'] },
-      {
-        method,
-        target: path,
-        headers: accept.length === 0 ? {} : { accept: accept.join(', ') },
-        ...(signal === undefined ? {} : { signal }),
-      },
-    );
-    return readAnswer(response, { method, accept, authorized }, limit);
+  async #ask({
+    reference,
+    method,
+    path,
+    accept,
+    limit,
+    atOnce = 1,
+    signal,
+  }: Question): Promise<RegistryAnswer> {
+    const { domain } = reference;
+    const { questionTimeoutMs: ms } = this.requests;
+    const deadline = new Deadline(ms, () => tooLate(domain, `${method} ${path}`, ms), signal);
+    try {
+      const { response, ...sent } = await this.requests.send(
+        { domain, path: reference.path, actions: ['pull'], atOnce },
+        {
+          method,
+          target: path,
+          // The bytes are what digests cover: no coding on the way.
+          headers: {
+            'accept-encoding': 'identity',
+            ...(accept.length === 0 ? {} : { accept: accept.join(', ') }),
+          },
+          signal: deadline.signal,
+        },
+      );
+      checkCoding(response);
+      return await readAnswer(response, { method, accept, ...sent }, limit);
+    } finally {
+      deadline.dispose();
+    }
   }
 }
 
@@ -77,7 +102,25 @@ interface Question {
   readonly path: string;
   readonly accept: readonly string[];
   readonly limit: number;
+  readonly atOnce?: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Decoding what was not asked for would be work for a stranger's bomb; hashed as it came it fits no digest. */
+function checkCoding({ status, headers, url }: HttpResponse): void {
+  const coding = headers['content-encoding'] ?? 'identity';
+  if (status >= 400 || coding === 'identity' || coding === '') return;
+  throw new DeployerError('not_a_registry', `${url.host} answered in a coding that was not asked for`, {
+    evidence: [`Accept-Encoding: identity, answered with Content-Encoding: ${cleanLine(coding, 40)}`],
+    suggestions: [`a proxy may stand in between and compress what it passes: try NO_PROXY=${url.hostname}`],
+  });
+}
+
+function tooLate(domain: string, asked: string, ms: number): DeployerError {
+  return new DeployerError('connection_timed_out', `${domain} did not answer in time`, {
+    evidence: [`waited ${ms / 1000} s in all for ${asked}`],
+    suggestions: ["try again in a moment; the registry's status page may tell more"],
+  });
 }
 
 function manifestTooLarge(error: DeployerError, { domain, tag, digest }: Reference): DeployerError {

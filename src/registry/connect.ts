@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import type { HttpClient } from '../http/client.js';
 import { Dispatchers, type DispatcherOptions } from '../http/dispatchers.js';
+import { systemResolve, type Resolve } from '../http/public-network.js';
 import { retryPolicy } from '../http/retry.js';
 import { UndiciClient, type RoundTrip, type UndiciClientOptions } from '../http/undici-client.js';
 import type { Clock } from '../lib/clock.js';
-import { Authenticator } from './authenticator.js';
+import { Authenticator, type AuthenticatorPorts } from './authenticator.js';
 import { readCertsD } from './certs-d.js';
 import { FileChallengeMemory, noMemory } from './challenge-memory.js';
-import { RegistryClient } from './client.js';
+import { RegistryClient, type RegistryClientPorts } from './client.js';
 import { anonymous, firstOf, telling, type CredentialSource } from './credentials/credential.js';
 import { DockerCredentials } from './credentials/docker-credentials.js';
-import { systemLookup } from './realm.js';
 
 export interface ConnectOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -27,7 +27,11 @@ export interface ConnectOptions {
   readonly insecure?: readonly string[];
   /** Shorter or longer waits than the usual, in milliseconds. */
   readonly timeouts?: Pick<DispatcherOptions, 'connectTimeoutMs'> &
-    Pick<UndiciClientOptions, 'headersTimeoutMs' | 'bodyTimeoutMs'>;
+    Pick<UndiciClientOptions, 'headersTimeoutMs' | 'bodyTimeoutMs'> &
+    Pick<RegistryClientPorts, 'questionTimeoutMs'> &
+    Pick<AuthenticatorPorts, 'tokenTimeoutMs'>;
+  /** What DNS says; the system's unless a test decides. */
+  readonly resolve?: Resolve;
 }
 
 export interface RegistryConnection {
@@ -43,11 +47,14 @@ export interface RegistryConnection {
  * challenges remembered in the XDG cache, four tries.
  */
 export function connectRegistry(options: ConnectOptions): RegistryConnection {
-  const { env, home, clock, warn, insecure = [], timeouts = {} } = options;
+  const { env, home, clock, warn, insecure = [], timeouts = {}, resolve = systemResolve } = options;
   const docker = env['DOCKER_CONFIG'] || join(home, '.docker');
-  const certs = [join(docker, 'certs.d'), '/etc/docker/certs.d'];
+  const certs = {
+    roots: [join(docker, 'certs.d'), '/etc/docker/certs.d'],
+    extraFile: env['NODE_EXTRA_CA_CERTS'],
+  };
   const http = new UndiciClient({
-    dispatchers: new Dispatchers({ env, tlsFor: (host) => readCertsD(certs, host), ...timeouts }),
+    dispatchers: new Dispatchers({ env, resolve, tlsFor: (host) => readCertsD(certs, host), ...timeouts }),
     userAgent: options.userAgent,
     ...timeouts,
     ...(options.trace === undefined ? {} : { trace: options.trace }),
@@ -66,11 +73,12 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
         credentials: source,
         memory: remembered,
         clock,
-        lookup: systemLookup,
         retry,
+        ...timeouts,
       }),
       retry,
       insecure,
+      ...timeouts,
       onRetry: (why, pauseMs) => warn(`${why}; asking again in ${(pauseMs / 1000).toFixed(1)} s`),
     });
   return { http, credentials, registry: client(credentials, memory), anonymous: client(anonymous, noMemory) };

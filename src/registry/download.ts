@@ -1,7 +1,7 @@
 import { pauseAfter } from '../http/retry.js';
 import type { HttpResponse } from '../http/client.js';
 import { DeployerError } from '../lib/errors.js';
-import { ContentCheck } from '../oci/content-check.js';
+import { ContentCheck, type Hashing } from '../oci/content-check.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { readAnswer, ERROR_BODY_LIMIT } from './answer.js';
 import { refusalOf } from './refusal.js';
@@ -13,21 +13,23 @@ const WORTHWHILE = 64 * 1024;
 export interface DownloadOptions {
   /** The first byte that is wanted; 0. */
   readonly start?: number;
+  /** `here` unless told. */
+  readonly hashing?: Hashing;
   readonly signal?: AbortSignal;
 }
 
 /**
- * A blob's bytes from `start` to its end. When the connection breaks the rest is asked for, not the whole. Read from
- * its first byte, it is hashed, and its last piece comes only when the digest is right.
+ * A blob's bytes from `start` to its end. When the connection breaks the rest is asked for, not the whole. Hashed here,
+ * and read from 0, its last piece comes only when the digest is right.
  * @throws DeployerError `digest_mismatch`, what `refusalOf` finds, what `HttpClient` throws
  */
 export async function* downloadBlob(
   requests: RegistryRequests,
   access: RepositoryAccess,
   blob: Descriptor,
-  { start = 0, signal }: DownloadOptions = {},
+  { start = 0, hashing = 'here', signal }: DownloadOptions = {},
 ): AsyncGenerator<Buffer> {
-  const check = new ContentCheck(blob, start, mismatchOf(access, blob));
+  const check = new ContentCheck(blob, { start, hashing }, mismatchOf(access, blob));
   const { retry } = requests;
   for (let attempt = 1; !check.complete; attempt += 1) {
     const before = check.position;
@@ -64,6 +66,15 @@ async function* remaining(
     throw refusalOf(answer, { domain: access.domain, path: access.path, digest: blob.digest });
   }
   let passed = firstByteOf(response, position);
+  const announced = response.headers['content-length'];
+  // It will come whole, and is not what was asked for: to ask again changes nothing.
+  if (announced !== undefined && passed + Number(announced) !== blob.size) {
+    await response.start(0);
+    throw mismatchOf(
+      access,
+      blob,
+    )(`it has ${passed + Number(announced)} bytes, not the ${blob.size} of its descriptor`);
+  }
   for await (const chunk of response.chunks()) {
     // A server that knows no ranges sends all of it again.
     const fresh = chunk.subarray(Math.min(chunk.length, Math.max(0, position - passed)));

@@ -66,6 +66,7 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
     message: sent
       ? `the registry ${domain} does not accept the credentials (or token) it was given for ${path}`
       : `the registry ${domain} asks for credentials, and none were found`,
+    evidence: sent ? scopesOf(answer) : [],
     suggestions: [
       `log in: docker login ${domain}`,
       ...(sent ? ["check the repository's name: some registries answer 401 for what is not there"] : []),
@@ -75,6 +76,12 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
         : []),
     ],
   };
+}
+
+function scopesOf({ scopes }: RegistryAnswer): string[] {
+  if (scopes === undefined) return [];
+  const named = scopes.named.length === 0 ? 'none' : scopes.named.map((one) => cleanLine(one, 120)).join(' ');
+  return [`the token was asked for the scope ${scopes.asked.join(' ')}; the registry named ${named}`];
 }
 
 function denied(answer: RegistryAnswer, { domain, path }: Reference): Refusal {

@@ -1,8 +1,9 @@
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.js';
 import { withRetry, type RetryPolicy } from '../http/retry.js';
 import type { Access, Authenticator } from './authenticator.js';
-import { parseChallenge } from './challenge.js';
+import { parseChallenge, type Challenge } from './challenge.js';
 import { RegistryOrigins } from './origins.js';
+import { splitScopes, type RefusedScopes } from './scope.js';
 
 export interface RegistryClientPorts {
   readonly http: HttpClient;
@@ -10,9 +11,13 @@ export interface RegistryClientPorts {
   readonly retry: RetryPolicy;
   /** Registries that are spoken to over plain http, beside those on loopback: `HOST[:PORT]`. */
   readonly insecure: readonly string[];
+  /** Milliseconds that a question to a registry (a manifest, tags, a small blob) may take in all; 3 minutes. */
+  readonly questionTimeoutMs?: number;
   /** Said when a request is repeated. */
   readonly onRetry?: (why: string, pauseMs: number) => void;
 }
+
+const QUESTION_TIMEOUT = 180_000;
 
 /** A repository, and what is to be done in it. */
 export interface RepositoryAccess extends Omit<Access, 'host' | 'registry'> {
@@ -31,6 +36,8 @@ export interface RegistryResponse {
   readonly response: HttpResponse;
   /** Whether the request that was answered carried an Authorization header. */
   readonly authorized: boolean;
+  /** Of a token that was not enough. */
+  readonly scopes?: RefusedScopes;
 }
 
 /**
@@ -46,6 +53,10 @@ export class RegistryRequests {
     this.#origins = new RegistryOrigins(ports.insecure);
   }
 
+  get questionTimeoutMs(): number {
+    return this.#ports.questionTimeoutMs ?? QUESTION_TIMEOUT;
+  }
+
   get retry(): RetryPolicy {
     return this.#ports.retry;
   }
@@ -55,6 +66,11 @@ export class RegistryRequests {
     this.#ports.onRetry?.(why, pauseMs);
   }
 
+  /** Where something of a repository is, for a person: `target` below `/v2/NAME/`. */
+  urlOf({ domain, path }: Pick<RepositoryAccess, 'domain' | 'path'>, target: string): URL {
+    return new URL(`/v2/${path}/${target}`, this.#origins.of(domain));
+  }
+
   /** Answers of any status resolve. Throws what `HttpClient` and the token server throw. */
   async send(access: RepositoryAccess, request: RegistryRequest): Promise<RegistryResponse> {
     if (this.#isElsewhere(access, request.target)) {
@@ -62,15 +78,27 @@ export class RegistryRequests {
     }
     const { authenticator } = this.#ports;
     const { signal } = request;
-    const expected = await authenticator.expected(this.#accessOf(access), signal);
-    const response = await this.#sendOnce(access, request, expected);
-    const challenge =
-      response.status === 401 ? parseChallenge(response.headers['www-authenticate']) : undefined;
-    const answer =
-      challenge && (await authenticator.answer(this.#accessOf(access), challenge, expected, signal));
-    if (answer === undefined) return { response, authorized: expected !== undefined };
-    await response.discard();
-    return { response: await this.#sendOnce(access, request, answer), authorized: true };
+    const about = (): Access => this.#accessOf(access);
+    let authorization = await authenticator.expected(about(), signal);
+    for (let answers = 0; ; answers += 1) {
+      const response = await this.#sendOnce(access, request, authorization);
+      const authorized = authorization !== undefined;
+      const challenge =
+        response.status === 401 ? parseChallenge(response.headers['www-authenticate']) : undefined;
+      if (challenge === undefined) return { response, authorized };
+      // A second answer is worth its token only when the registry names a scope that the first had not.
+      const more = answers === 0 || (answers === 1 && authenticator.lacks(about(), challenge));
+      const answer = more ? await authenticator.answer(about(), challenge, authorization, signal) : undefined;
+      if (answer === undefined) return { response, authorized, ...this.#refusedScopes(about(), challenge) };
+      await response.discard();
+      authorization = answer;
+    }
+  }
+
+  #refusedScopes(access: Access, challenge: Challenge): Pick<RegistryResponse, 'scopes'> {
+    if (challenge.scheme === 'basic') return {};
+    const named = splitScopes(challenge.scope);
+    return { scopes: { asked: this.#ports.authenticator.scopes(access), named } };
   }
 
   #sendOnce(

@@ -1,4 +1,4 @@
-import type { HttpClient, HttpResponse } from '../http/client.js';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.js';
 import { withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
@@ -22,12 +22,19 @@ export interface TokenRequest {
   readonly service?: string;
   readonly scopes: readonly string[];
   readonly credential?: Credential;
+  /** As of `HttpRequest`. */
+  readonly namedBy?: string;
   readonly signal?: AbortSignal;
 }
 
+type Password = Pick<Credential & { kind: 'password' }, 'username' | 'password'>;
+
+/** What an answer means that POST is not known there: then the token server is one of before OAuth2. */
+const NO_POST: ReadonlySet<number> = new Set([404, 405]);
+
 /**
- * Asks a token server: GET with Basic for a password, OAuth2 POST for an identity token (distribution's token and
- * oauth2 specifications).
+ * Asks a token server: GET with Basic for a password, OAuth2 POST for an identity token, and GET where that is not
+ * known (distribution's token and oauth2 specifications).
  * @throws DeployerError `registry_unauthorized`, `registry_denied`, `registry_rate_limited`, `registry_unavailable`
  */
 export async function fetchToken(
@@ -36,29 +43,40 @@ export async function fetchToken(
   request: TokenRequest,
 ): Promise<Token> {
   const { credential, signal } = request;
-  const ask = (): Promise<HttpResponse> =>
-    credential?.kind === 'identity-token'
-      ? postForToken(http, request, credential.token)
-      : getToken(http, request);
-  const response = await withRetry(retry, ask, signal === undefined ? {} : { signal });
+  const ask = (send: () => Promise<HttpResponse>): Promise<HttpResponse> =>
+    withRetry(retry, send, signal === undefined ? {} : { signal });
+  let response: HttpResponse;
+  if (credential?.kind === 'identity-token') {
+    const { token, username = '<token>' } = credential;
+    response = await ask(() => postForToken(http, request, token));
+    if (NO_POST.has(response.status)) {
+      await response.discard();
+      response = await ask(() => getToken(http, request, { username, password: token }));
+    }
+  } else {
+    response = await ask(() =>
+      getToken(http, request, credential?.kind === 'password' ? credential : undefined),
+    );
+  }
   if (response.status !== 200) throw await refused(response, request);
-  return readToken(await response.text(TOKEN_ANSWER_LIMIT), request.realm);
+  return readToken(await response.text(TOKEN_ANSWER_LIMIT), response.headers['date'], request.realm);
 }
 
 function getToken(
   http: HttpClient,
-  { realm, service, scopes, credential, signal }: TokenRequest,
+  request: TokenRequest,
+  password: Password | undefined,
 ): Promise<HttpResponse> {
-  const url = new URL(realm);
-  if (service !== undefined) url.searchParams.set('service', service);
-  for (const scope of scopes) url.searchParams.append('scope', scope);
-  if (credential?.kind === 'password') url.searchParams.set('account', credential.username);
+  const url = new URL(request.realm);
+  if (request.service !== undefined) url.searchParams.set('service', request.service);
+  for (const scope of request.scopes) url.searchParams.append('scope', scope);
+  if (password !== undefined) url.searchParams.set('account', password.username);
   return http.send({
     method: 'GET',
     url,
     headers: { accept: 'application/json' },
-    ...(credential?.kind === 'password' ? { authorization: basicAuthorization(credential) } : {}),
-    ...(signal === undefined ? {} : { signal }),
+    ...(password === undefined ? {} : { authorization: basicAuthorization(password) }),
+    ...reachOf(request),
   });
 }
 
@@ -75,11 +93,19 @@ function postForToken(http: HttpClient, request: TokenRequest, identityToken: st
     url: request.realm,
     headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    ...reachOf(request),
   });
 }
 
-function readToken(text: string, realm: URL): Token {
+function reachOf({ namedBy, signal }: TokenRequest): Pick<HttpRequest, 'namedBy' | 'signal'> {
+  return {
+    ...(namedBy === undefined ? {} : { namedBy }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+/** @param date of the answer, by the token server's own clock */
+function readToken(text: string, date: string | undefined, realm: URL): Token {
   const fields = asRecord(text);
   const token = fields['token'] || fields['access_token'];
   // A token goes into a header: what could end the header line is no token.
@@ -90,8 +116,19 @@ function readToken(text: string, realm: URL): Token {
       ],
     });
   }
-  const expiresIn = fields['expires_in'];
-  return { value: token, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : 60 };
+  return { value: token, expiresIn: remainingLife(fields, date) };
+}
+
+/**
+ * In seconds. `expires_in` counts from `issued_at`, which a token server that keeps its answers may have said a while
+ * ago; both dates are by its clock, so that this one's may be wrong.
+ */
+function remainingLife(fields: Readonly<Record<string, unknown>>, date: string | undefined): number {
+  const { expires_in: life, issued_at: issued } = fields;
+  const expiresIn = typeof life === 'number' && life > 0 ? life : 60;
+  const age = (Date.parse(date ?? '') - Date.parse(typeof issued === 'string' ? issued : '')) / 1000;
+  // What is older than it may live comes of a clock that can't be trusted.
+  return age > 0 && age < expiresIn ? expiresIn - age : expiresIn;
 }
 
 /** In a line: a registry's errors, OAuth2's (RFC 6749, 5.2), or the text as it is. */

@@ -47,9 +47,9 @@ export class Upload {
     try {
       await this.#try();
     } catch (error) {
-      // What went in parts was not hashed on its way. If the content is to blame, reading it whole says so.
-      if (this.#inChunks && error instanceof DeployerError && error.code === 'push_failed')
-        for await (const _chunk of this.#content.open(0)) continue;
+      // The registry hashed what it got. If the content is to blame, reading it whole says so.
+      if (error instanceof DeployerError && error.code === 'push_failed')
+        for await (const _chunk of this.#content.open(0, 'here')) continue;
       throw error;
     }
   }
@@ -156,7 +156,7 @@ export class Upload {
       length: end - start,
       async *open() {
         let position = start;
-        for await (const chunk of content.open(start)) {
+        for await (const chunk of content.open(start, 'by the registry')) {
           const part = chunk.subarray(0, end - position);
           position += part.length;
           onPosition(position);

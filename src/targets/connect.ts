@@ -39,7 +39,9 @@ export async function connectApi(name: TargetName, ports: ApiPorts): Promise<Tar
 const CONNECT: Readonly<Record<TargetName, (ports: TargetPorts) => Promise<Target>>> = {
   fly: async ({ http, clock, api, env }) => {
     const { FlyTarget } = await import('./fly/fly-target.js');
+    const { flyRegistryHost } = await import('./fly/registry-host.js');
     const organization = env['FLY_ORG'];
+    const registryHost = flyRegistryHost(env, api.url);
     return new FlyTarget({
       http,
       clock,
@@ -47,6 +49,7 @@ const CONNECT: Readonly<Record<TargetName, (ports: TargetPorts) => Promise<Targe
       authorization: api.authorization,
       tokenSource: api.source,
       ...(organization ? { organization } : {}),
+      ...(registryHost === undefined ? {} : { registryHost }),
     });
   },
 };

@@ -2,6 +2,7 @@ import type { DeployConfig } from '../config/deploy-config.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
+import type { Reference } from '../oci/reference.js';
 
 export type { Capabilities } from '../image/capabilities.js';
 
@@ -31,6 +32,9 @@ export interface ReleaseRequest {
   /** How long to wait for another deploy's lock, in milliseconds. */
   readonly lockWaitMs: number;
 }
+
+/** A repository from which a target can always pull; or what has to be said or mended before it is known. */
+export type OwnRepository = Pick<Reference, 'domain' | 'path'> | { readonly missing: string };
 
 /** A machine, task, container or function version: whatever the target runs. */
 export interface Unit {
@@ -113,6 +117,8 @@ export interface AppStatus {
 export interface Target<State = unknown, Plan extends ReleasePlan = ReleasePlan> {
   readonly name: string;
   readonly capabilities: Capabilities;
+  /** Where an image is put that the target can't pull from where it lies, if it has a registry of its own. */
+  repositoryFor?(app: string): OwnRepository;
   /**
    * Reads the app's present state. Throws `api_*`, `app_not_found` (only where it can't be created).
    * @param restore a past release that is to be put back as it was: its configuration becomes part of the state,

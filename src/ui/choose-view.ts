@@ -5,6 +5,7 @@ import { GithubView } from './github-view.js';
 import { say, type Io } from './io.js';
 import { LinesView } from './lines-view.js';
 import { NdjsonView } from './ndjson-view.js';
+import { withOwnCommands } from './program-name.js';
 import { ResultView } from './result-view.js';
 import { StepsView } from './steps-view.js';
 
@@ -28,11 +29,11 @@ export function chooseView(io: Io, { events }: ViewFlags): DeployView {
     // The line for a person leaves stdout to the events.
     ...(io.json ? [] : [new ResultView(io, events === '-' ? io.stderr : io.stdout)]),
   ];
-  return new Together(progressView(io), others);
+  return new Together(io, progressView(io), others);
 }
 
 function progressView(io: Io): DeployView {
-  if (io.json || io.quiet) return new QuietView(io);
+  if (io.quiet) return new QuietView(io);
   return io.interactive ? new StepsView(io) : new LinesView(io);
 }
 
@@ -58,10 +59,12 @@ class QuietView implements DeployView {
 
 /** The progress and what goes beside it, as one. The progress closes first: it frees the terminal. */
 class Together implements DeployView {
+  readonly #io: Io;
   readonly #progress: DeployView;
   readonly #others: readonly EventView[];
 
-  constructor(progress: DeployView, others: readonly EventView[]) {
+  constructor(io: Io, progress: DeployView, others: readonly EventView[]) {
+    this.#io = io;
     this.#progress = progress;
     this.#others = others;
   }
@@ -71,7 +74,11 @@ class Together implements DeployView {
   }
 
   readonly show: EventSink = (event) => {
-    for (const view of [...this.#others, this.#progress]) view.show(event);
+    const told =
+      'error' in event && event.error !== undefined
+        ? { ...event, error: withOwnCommands(this.#io, event.error) }
+        : event;
+    for (const view of [...this.#others, this.#progress]) view.show(told);
   };
 
   interject(line: string): void {

@@ -11,9 +11,9 @@ export interface CopyView extends Pick<DeployView, 'interject' | 'endsWithFailur
   close(): Promise<void>;
 }
 
-/** A line that is drawn over on a terminal, a line now and then in a log, nothing under `--json` and `--quiet`. */
+/** A line that is drawn over on a terminal, a line now and then in a log, nothing under `--quiet`. */
 export function chooseCopyView(io: Io, clock: Pick<Clock, 'now'>): CopyView {
-  if (io.json || io.quiet) return new CopyLines(io, clock, Infinity);
+  if (io.quiet) return new CopyLines(io, clock, Infinity);
   return io.interactive ? new CopyLine(io, clock) : new CopyLines(io, clock, LOG_EVERY_MS);
 }
 

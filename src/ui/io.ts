@@ -21,6 +21,8 @@ export interface Io {
   /** stderr is a terminal on which lines can be drawn over. */
   readonly interactive: boolean;
   readonly ci: boolean;
+  /** What the program is called: `deployer`, or the name of the program that has it as a plugin. */
+  readonly bin: string;
   readonly redactor: Redactor;
 }
 
@@ -29,13 +31,18 @@ export interface IoSources {
   readonly env: Environment;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** `deployer` unless told. */
+  readonly bin?: string;
 }
 
 /**
  * Reads from the raw arguments, so that it holds for the report of a parse error too.
  * @param json whether the command answers with a JSON document; `--json` among the arguments unless told
  */
-export function createIo({ argv, env, stdout, stderr }: IoSources, json = hasFlag(argv, '--json')): Io {
+export function createIo(
+  { argv, env, stdout, stderr, bin = 'deployer' }: IoSources,
+  json = hasFlag(argv, '--json'),
+): Io {
   const ci = isCi(env);
   return {
     stdout,
@@ -47,7 +54,8 @@ export function createIo({ argv, env, stdout, stderr }: IoSources, json = hasFla
     color: wantsColor(argv, env, stderr.isTTY === true),
     interactive: !ci && canDrawOver(stderr, env),
     ci,
-    redactor: Redactor.fromEnvironment(env),
+    bin,
+    redactor: Redactor.fromEnvironment(env, argv),
   };
 }
 

@@ -3,6 +3,7 @@ import type { PlanDocument } from '../deploy/plan.js';
 import type { EventView } from './deploy-view.js';
 import { forRunner, type Io, type Output } from './io.js';
 import { planLines } from './plan-lines.js';
+import { asCalled } from './program-name.js';
 import { resultLine } from './release-lines.js';
 
 /** What a deploy says last: the line that tells what came of it; of a dry run the plan. */
@@ -27,7 +28,7 @@ export class ResultView implements EventView {
       return error === undefined && this.#plan !== undefined ? planLines(this.#plan) : [];
     }
     const line = resultLine(result);
-    return line === undefined ? [] : [line];
+    return line === undefined ? [] : [asCalled(this.#io, line)];
   }
 
   /** Only now: the terminal is free when the views before have closed. */

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
-import type { RunningProgram } from '../support/program.js';
+import { PROJECT, type RunningProgram } from '../support/program.js';
+import { findProgram } from '../support/requirements.js';
 import { setStage, type PushedImage, type Stage } from '../support/stage.js';
 
 const TOLD = 'Interrupted: putting back what was there; press Ctrl-C again to stop at once\n';
@@ -55,7 +57,7 @@ describe('a deploy that is interrupted', function () {
 
   it('says so in --json and --events too, and takes SIGTERM, which CI sends, for the same', async () => {
     const events = join(stage.folder, 'interrupted.ndjson');
-    const program = await midRelease('json', '--json', '--events', events);
+    const program = await midRelease('json', '--json', '--quiet', '--events', events);
     program.kill('SIGTERM');
     const { code, stdout, stderr } = await program.finished;
     expect([code, stderr]).to.deep.equal([130, TOLD]);
@@ -71,7 +73,35 @@ describe('a deploy that is interrupted', function () {
     await expectImage('json', good);
   });
 
-  it('stops at once at the second signal, and says that nothing more was undone', async () => {
+  it('takes SIGHUP for the same, and the signals that follow of themselves for no second wish', async () => {
+    const program = await midRelease('hup');
+    program.kill('SIGHUP');
+    await eventually(() => expect(program.stderr()).to.contain(TOLD));
+    program.kill('SIGHUP');
+    program.kill('SIGTERM');
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(130);
+    expect(stderr).to.match(/✖ v2 was interrupted; v1 is back\n/);
+    await expectImage('hup', good);
+    expect(await isLocked('hup')).to.equal(false);
+  });
+
+  it('is undone too when its terminal closes', async function () {
+    if (findProgram('script') === undefined) this.skip();
+    expect((await stage.run(['deploy', '-a', 'closed', '-i', good.reference])).code).to.equal(0);
+    const deploy = `${process.execPath} ${PROJECT}/bin/run.js deploy -a closed -i ${bad.reference}`;
+    const terminal = spawn('script', ['--quiet', '--command', `stty cols 200; exec ${deploy}`, '/dev/null'], {
+      env: { PATH: process.env['PATH'], TERM: 'xterm-256color', ...stage.env },
+      cwd: stage.folder,
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    await eventually(() => expectImage('closed', bad));
+    terminal.kill('SIGKILL');
+    await eventually(() => expectImage('closed', good));
+    await eventually(async () => expect(await isLocked('closed')).to.equal(false));
+  });
+
+  it('stops at once at a second Ctrl-C, and says that nothing more was undone', async () => {
     // The undo is slow: it is under way when the second signal comes.
     await stage.fault({
       match: { method: 'POST', pathPattern: '/v1/apps/halt/machines/*', nth: 2 },

@@ -27,7 +27,7 @@ describe('--json', function () {
   const deploy = (app: string, image: { reference: string }, ...flags: string[]): Promise<Finished> =>
     stage.run(['deploy', '--json', '-a', app, '-i', image.reference, ...flags]);
   const succeeds = ({ code, stdout, stderr }: Finished): string => {
-    expect([code, stderr], stdout).to.deep.equal([0, '']);
+    expect(code, `${stdout}${stderr}`).to.equal(0);
     return stdout;
   };
 
@@ -77,8 +77,20 @@ describe('--json', function () {
     } as const;
     for (const [code, [run, exit]] of Object.entries(failures)) {
       expect(failureIn(run), code).to.include({ code, exitCode: exit });
-      expect(run.stderr, code).to.equal('');
+      expect(run.stderr, code).to.match(/^✖ /m);
     }
+  });
+
+  it('leaves the progress of a deploy on stderr, and with --quiet nothing there, not even the failure', async () => {
+    const loud = await deploy('loud', good);
+    expect(loud.stderr)
+      .to.match(/^==> Verify configuration\n/)
+      .and.to.contain('1/1 healthy\n');
+    expect(loud.stderr).not.to.contain('is live');
+    const quiet = await deploy('quiet', good, '--quiet');
+    expect([quiet.code, quiet.stderr]).to.deep.equal([0, '']);
+    const failed = await deploy('quiet', { reference: `${good.reference}-not` }, '--quiet');
+    expect([failureIn(failed).exitCode, failed.stderr]).to.deep.equal([3, '']);
   });
 
   it('shows what runs after a release that failed beside the error: 8, 9, 10, 11', async () => {

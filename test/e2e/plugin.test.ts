@@ -1,3 +1,5 @@
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
 import { documentIn, failureIn } from '../support/json-documents.js';
@@ -52,6 +54,49 @@ describe('as a plugin of another oclif program', function () {
     expect(undone.stderr).not.to.contain('EEXIT').and.not.to.contain('Error:');
     expect(failureIn(await run('deploy', '-i', `${good.reference}-not`, '--json')).exitCode).to.equal(3);
     expect(failureIn(await run('deploy', '--nonsense', '--json')).exitCode).to.equal(2);
+  });
+
+  it("tells in its suggestions and its result to run the host's own commands", async () => {
+    const second = await run('deploy', '-i', good.reference, '-e', 'ROUND=2');
+    expect(second.stdout).to.match(/^v\d+ is live.* host release rollback v1\)\n$/);
+    const events = join(stage.folder, 'events.ndjson');
+    const missing = await run('deploy', '-i', `${good.reference}-not`, '--json', '--events', events);
+    const { suggestions } = failureIn(missing);
+    const told = `host image inspect ${good.reference}`;
+    expect(suggestions).to.include(told);
+    expect(missing.stderr).to.contain(`Try: ${told}\n`);
+    const [unknown, diagnosed] = await Promise.all([
+      run('release', 'show', 'v99'),
+      run('image', 'diagnose', `${good.reference}-not`),
+    ]);
+    const all = [
+      missing.stdout,
+      missing.stderr,
+      await readFile(events, 'utf8'),
+      unknown.stderr,
+      diagnosed.stdout,
+    ];
+    expect(unknown.stderr).to.contain('host release list');
+    expect(all.join('\n')).not.to.match(/deployer (?:deploy|image|release|status)\b/);
+  });
+
+  it('outlives an output that breaks there too', async function () {
+    const device = await stat('/dev/full').catch(() => undefined);
+    if (device?.isCharacterDevice() !== true) this.skip();
+    // Never made, should it be missing.
+    const full = await open('/dev/full', 'r+');
+    try {
+      const args = ['deploy', '-i', good.reference, '-e', 'ROUND=3', '--json'];
+      const outputs = { stdout: full.fd, stderr: full.fd };
+      const { code } = await stage.run(args, { root: host.path, outputs });
+      expect(code).to.equal(13);
+      expect((await stage.machines('shop')).map(({ config }) => config['env'])).to.have.nested.property(
+        '[0].ROUND',
+        '3',
+      );
+    } finally {
+      await full.close();
+    }
   });
 
   it('undoes a release at Ctrl-C there too', async () => {

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { registryError, startHostileServer, type Script } from '../support/hostile-server.js';
 import { buildxIndex } from '../support/image-fixtures.js';
 import { pushFixture } from '../support/push-fixture.js';
 import { requires } from '../support/requirements.js';
@@ -108,6 +109,27 @@ describe('no secret leaves', function () {
     };
     for (const [name, said] of Object.entries(runs)) expectClean(said, name);
     expect(runs.success, 'with --verbose there is something to see').to.contain('/v2/shop/manifests/v1 -> ');
+  });
+
+  it('when the registry repeats in its error, in the clear, what it was sent', async () => {
+    const script: Script = ({ headers: { authorization = '' } }) => {
+      if (authorization === '') return { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } };
+      const decoded = Buffer.from(authorization.replace('Basic ', ''), 'base64').toString();
+      return registryError(403, 'DENIED', `robot is known by ${decoded}, ${authorization}, and may not`);
+    };
+    await using server = await startHostileServer(script);
+    const more = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [server.host]: { auth: BASIC } } }) };
+    const args = ['deploy', '-a', 'shop', '-i', `${server.host}/shop:v1`];
+    const [text, json] = [await allOf(4, args, more), await allOf(4, [...args, '--json'], more)];
+    for (const said of [text, json]) {
+      expect(said).to.contain('robot is known by').and.to.contain('***');
+      expectClean(said, 'an error of the registry');
+    }
+    for (const written of ['events', 'summary']) {
+      const content = await readFile(join(stage.folder, 'out', `${nth}-${written}`), 'utf8');
+      if (written === 'events') expect(content).to.contain('robot is known by');
+      expectClean(content, written);
+    }
   });
 
   it('when the API repeats it in an error, when a release fails and is undone, or in what is kept for later', async () => {

@@ -61,7 +61,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
 
 /** From the lines in Apache's format; each is written before its answer is complete. */
 function requestsIn(log: string): string[] {
-  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/1\.1" (\d+) /g)].map(
+  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d+) /g)].map(
     ([, method, path, status]) => `${method} ${path} ${status}`,
   );
 }

@@ -81,6 +81,17 @@ export function startRawServer(greeting = ''): Promise<Omit<HostileServer, 'requ
   return listen(server, 'http');
 }
 
+/** Answers every request with these bytes as they are, and keeps the connection open. */
+export function startScriptedBytes(
+  answerTo: (method: string) => string,
+): Promise<Omit<HostileServer, 'requests'>> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (bytes) => socket.write(answerTo(bytes.toString('latin1').split(' ')[0] ?? '')));
+  });
+  return listen(server, 'http');
+}
+
 async function listen(server: Server, scheme: string): Promise<Omit<HostileServer, 'requests'>> {
   const sockets = new Set<Socket>();
   let accepted = 0;

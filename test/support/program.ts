@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly nodeArgs?: readonly string[];
   /** Another copy of the package than this one. */
   readonly root?: string;
+  /** File descriptors to write to in place of what is collected. */
+  readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
 
 /** A run that has not ended yet. */
@@ -27,6 +29,8 @@ export interface RunningProgram {
   stdout(): string;
   stderr(): string;
   kill(signal: NodeJS.Signals): void;
+  /** Goes away as the reader of its stderr. */
+  stopReading(): void;
   readonly finished: Promise<Finished>;
 }
 
@@ -42,14 +46,15 @@ export function startProgram(args: readonly string[], options: RunOptions = {}):
       ...options.env,
     },
     cwd: options.cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.outputs?.stdout ?? 'pipe', options.outputs?.stderr ?? 'pipe'],
   });
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   return {
     pid: child.pid ?? -1,
+    stopReading: () => child.stderr?.destroy(),
     stdout: () => stdout,
     stderr: () => stderr,
     kill: (signal) => child.kill(signal),

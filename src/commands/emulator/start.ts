@@ -75,6 +75,7 @@ export default class EmulatorStart extends BaseCommand {
     this.out('');
     this.out(`  export DEPLOYER_API_URL=${apiUrl}`);
     this.out(`  export DEPLOYER_API_TOKEN="$(cat '${tokenFile}')"`);
+    this.out(`  export FLY_REGISTRY_HOST=${registry}`);
     this.out(`  ${this.config.bin} deploy --image ${registry}/NAME:TAG --app NAME`);
     this.out('');
     this.out('Ctrl-C stops it.');

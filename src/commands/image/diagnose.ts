@@ -10,6 +10,7 @@ import { connectRegistry } from '../../registry/connect.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
 import { knownPlatforms } from '../../targets/known-platforms.js';
 import { diagnosisLines } from '../../ui/image-text.js';
+import { asCalled } from '../../ui/program-name.js';
 import { withSpinner } from '../../ui/spinner.js';
 
 export default class ImageDiagnose extends BaseCommand {
@@ -44,7 +45,10 @@ export default class ImageDiagnose extends BaseCommand {
       diagnoseImage(reference, targets, ports, this.signal),
     );
     // It holds what servers said, who may have repeated what they were sent.
-    const diagnosis = this.io.redactor.redactDocument(found);
+    const diagnosis = this.io.redactor.redactDocument({
+      ...found,
+      suggestions: found.suggestions.map((suggestion) => asCalled(this.io, suggestion)),
+    });
     for (const line of diagnosisLines(diagnosis)) this.out(line);
     return diagnosis;
   }

@@ -20,7 +20,7 @@ export default class ImageInspect extends BaseCommand {
   static override flags = {
     ...registryFlags,
     platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: 'Show this platform alone.' }),
-    raw: boolean({ summary: "Print the manifest's or index's exact bytes." }),
+    raw: boolean({ summary: "Print the manifest's or index's exact bytes.", exclusive: ['json'] }),
   };
 
   async run(): Promise<Inspection | void> {
@@ -34,9 +34,11 @@ export default class ImageInspect extends BaseCommand {
     const { signal } = this;
     const found = await new ImageSearch(registry, systemClock).find(reference, {
       signal,
+      // An index is followed by its platforms' manifests and attestations.
+      atOnce: flags.raw ? 1 : 2,
       onWait: (why) => this.note(why),
     });
-    if (flags.raw && !this.io.json) {
+    if (flags.raw) {
       this.io.stdout.write(found.stored.bytes);
       return;
     }

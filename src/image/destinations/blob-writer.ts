@@ -3,7 +3,7 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 
 /**
- * Writes a blob at the end of an open file, checked by whoever gives it.
+ * Writes a blob at the end of an open file, hashed on its way.
  * @throws DeployerError what the content throws; `push_failed` when the disk does not take it
  */
 export async function writeBlob(
@@ -14,7 +14,7 @@ export async function writeBlob(
   signal: AbortSignal,
 ): Promise<void> {
   let position = 0;
-  for await (const chunk of content.open(0)) {
+  for await (const chunk of content.open(0, 'here')) {
     signal.throwIfAborted();
     await writing(name, () => file.writeFile(chunk));
     position += chunk.length;

@@ -1,4 +1,4 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { DeployerError } from '../../lib/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -12,17 +12,19 @@ import {
   withEntry,
 } from '../../oci/layout.js';
 import { formatReference, type Reference } from '../../oci/reference.js';
-import { BLOCK, paddingAfter, tarFileHeader } from '../../oci/tar.js';
+import { BLOCK, paddingAfter, parseTarHeader, tarFileHeader } from '../../oci/tar.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { BlobArrival } from '../../registry/push.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
+import { fileAt, WholeFile } from './whole-file.js';
 
 /**
  * A tar that every `docker load` takes, in the form that docker saves since version 25: an OCI layout, which keeps the
  * digest, and beside it a manifest.json for those who know no layout. Layers stay compressed: `docker load` unpacks
- * what it is given. The file gets its name when it is whole.
+ * what it is given. The file gets its name when it is whole, in the place of an archive that was there; another file is
+ * not overwritten.
  */
 export class DockerArchiveDestination implements ImageDestination {
   readonly name: string;
@@ -30,22 +32,13 @@ export class DockerArchiveDestination implements ImageDestination {
   readonly width = 1;
   readonly single = true;
   readonly #path: string;
-  readonly #fresh: string;
-  readonly #file: FileHandle;
+  readonly #file: WholeFile;
   readonly #imageName: Reference | undefined;
   readonly #signal: AbortSignal;
-  #finished = false;
 
-  private constructor(
-    path: string,
-    fresh: string,
-    file: FileHandle,
-    imageName: Reference | undefined,
-    signal: AbortSignal,
-  ) {
+  private constructor(path: string, file: WholeFile, imageName: Reference | undefined, signal: AbortSignal) {
     this.name = `docker-archive:${path}`;
     this.#path = path;
-    this.#fresh = fresh;
     this.#file = file;
     this.#imageName = imageName;
     this.#signal = signal;
@@ -53,16 +46,19 @@ export class DockerArchiveDestination implements ImageDestination {
 
   /**
    * @param imageName what `docker load` calls it; with a tag
-   * @throws DeployerError `push_failed` when the file can't be made
+   * @throws DeployerError `usage` when something else than an archive is there, `push_failed` when none can be made
    */
   static async open(
     path: string,
     imageName: Reference | undefined,
     signal: AbortSignal,
   ): Promise<DockerArchiveDestination> {
-    const fresh = `${path}.${process.pid}.part`;
-    const file = await writing(path, () => open(fresh, 'w', 0o644));
-    return new DockerArchiveDestination(path, fresh, file, imageName, signal);
+    const there = await fileAt(path);
+    if (there !== undefined && there.size > 0 && !(await writing(path, () => isTar(path))))
+      throw new DeployerError('usage', `${path} is there and no image archive: it is not overwritten`, {
+        suggestions: ['name another file, or delete this one first'],
+      });
+    return new DockerArchiveDestination(path, await WholeFile.create(path), imageName, signal);
   }
 
   current(): Promise<ReadonlySet<Digest>> {
@@ -79,7 +75,7 @@ export class DockerArchiveDestination implements ImageDestination {
     onPosition: (position: number) => void,
   ): Promise<BlobArrival> {
     await this.#append(tarFileHeader(blobPath(blob.digest), blob.size));
-    await writeBlob(this.#file, this.#path, content, onPosition, this.#signal);
+    await writeBlob(this.#file.handle, this.#path, content, onPosition, this.#signal);
     await this.#append(Buffer.alloc(paddingAfter(blob.size)));
     return 'sent';
   }
@@ -107,11 +103,7 @@ export class DockerArchiveDestination implements ImageDestination {
       }),
     );
     await this.#append(Buffer.alloc(2 * BLOCK));
-    await writing(this.#path, async () => {
-      await this.#file.close();
-      await rename(this.#fresh, this.#path);
-    });
-    this.#finished = true;
+    await this.#file.keep();
   }
 
   referrer(): Promise<void> {
@@ -122,10 +114,8 @@ export class DockerArchiveDestination implements ImageDestination {
     );
   }
 
-  async close(): Promise<void> {
-    if (this.#finished) return;
-    await this.#file.close();
-    await rm(this.#fresh, { force: true });
+  close(): Promise<void> {
+    return this.#file.drop();
   }
 
   async #add(path: string, content: string | Uint8Array): Promise<void> {
@@ -135,6 +125,16 @@ export class DockerArchiveDestination implements ImageDestination {
   }
 
   async #append(bytes: Buffer): Promise<void> {
-    await writing(this.#path, () => this.#file.writeFile(bytes));
+    await writing(this.#path, () => this.#file.handle.writeFile(bytes));
+  }
+}
+
+async function isTar(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
+    return parseTarHeader(buffer) !== undefined;
+  } finally {
+    await file.close();
   }
 }

@@ -1,16 +1,20 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DeployerError, messageOf } from '../../lib/errors.js';
+import { makeFolder } from '../../lib/make-folder.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
 import { blobPath, INDEX_FILE, LAYOUT_FILE, LAYOUT_VERSION, REF_NAME, withEntry } from '../../oci/layout.js';
 import { parseManifest } from '../../oci/manifest.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { BlobArrival } from '../../registry/push.js';
+import { FolderFiles } from '../sources/folder-files.js';
 import { damaged } from '../sources/image-files.js';
+import { checkMarker } from '../sources/layout-source.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
+import { fileAt, WholeFile } from './whole-file.js';
 
 /**
  * An OCI image layout in a folder, new or with other images in it. A file gets its name when it is whole, and
@@ -31,7 +35,7 @@ export class LayoutDestination implements ImageDestination {
     this.#signal = signal;
   }
 
-  /** @throws DeployerError `usage` for a folder that holds something else; `push_failed` */
+  /** @throws DeployerError `usage` for a folder that holds something else; `image_file_invalid`, `push_failed` */
   static async open(
     folder: string,
     tag: string | undefined,
@@ -43,6 +47,7 @@ export class LayoutDestination implements ImageDestination {
         suggestions: ['name another folder: it is made when it is not there'],
       });
     }
+    if (names.length > 0) await checkMarker(await FolderFiles.open(folder));
     const destination = new LayoutDestination(folder, tag, signal);
     if (names.length === 0) await destination.#write(LAYOUT_FILE, LAYOUT_VERSION);
     return destination;
@@ -68,21 +73,7 @@ export class LayoutDestination implements ImageDestination {
     const path = blobPath(blob.digest);
     // A file has its name only since it was whole; one of another size was damaged later.
     if ((await this.#sizeOf(path)) === blob.size) return 'skipped';
-    const file = join(this.#folder, path);
-    const fresh = `${file}.${process.pid}.part`;
-    try {
-      await writing(file, () => mkdir(dirname(file), { recursive: true }));
-      const handle = await writing(file, () => open(fresh, 'w', 0o644));
-      try {
-        await writeBlob(handle, file, content, onPosition, this.#signal);
-      } finally {
-        await handle.close();
-      }
-      await writing(file, () => rename(fresh, file));
-    } catch (error) {
-      await rm(fresh, { force: true });
-      throw error;
-    }
+    await this.#put(path, ({ handle }, name) => writeBlob(handle, name, content, onPosition, this.#signal));
     return 'sent';
   }
 
@@ -112,13 +103,8 @@ export class LayoutDestination implements ImageDestination {
 
   async #index(): Promise<string | undefined> {
     const file = join(this.#folder, INDEX_FILE);
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
+    if ((await fileAt(file)) === undefined) return undefined;
+    const text = await readFile(file, 'utf8');
     try {
       parseManifest(Buffer.from(text), '');
     } catch (error) {
@@ -127,19 +113,27 @@ export class LayoutDestination implements ImageDestination {
     return text;
   }
 
-  async #write(path: string, content: string | Uint8Array): Promise<void> {
-    const file = join(this.#folder, path);
-    const fresh = `${file}.${process.pid}.part`;
-    await writing(file, async () => {
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(fresh, content);
-      await rename(fresh, file);
-    });
+  #write(path: string, content: string | Uint8Array): Promise<void> {
+    return this.#put(path, ({ handle }, name) => writing(name, () => handle.writeFile(content)));
   }
 
+  async #put(path: string, write: (file: WholeFile, name: string) => Promise<void>): Promise<void> {
+    const name = join(this.#folder, path);
+    await writing(name, () => makeFolder(dirname(name)));
+    const file = await WholeFile.create(name);
+    try {
+      await write(file, name);
+      await file.keep();
+    } finally {
+      await file.drop();
+    }
+  }
+
+  /** Of a file, which may lie elsewhere: several layouts may share their blobs. */
   async #sizeOf(path: string): Promise<number | undefined> {
     try {
-      return (await stat(join(this.#folder, path))).size;
+      const found = await stat(join(this.#folder, path));
+      return found.isFile() ? found.size : undefined;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

@@ -13,7 +13,7 @@ export interface ImageFiles {
 }
 
 /** Large enough that reading costs little; one buffer serves a whole file, so that a blob's size costs no memory. */
-const CHUNK = 256 * 1024;
+const CHUNK = 512 * 1024;
 
 /** @throws DeployerError `image_file_invalid` when the file ends before `end` */
 export async function* readChunks(

@@ -36,9 +36,7 @@ export class LayoutSource implements ImageSource {
    * @throws DeployerError `image_file_invalid`, and what `chooseEntry` finds
    */
   static async open(name: string, files: ImageFiles, choice: LayoutChoice): Promise<LayoutSource> {
-    const marker = (await readWhole(files, LAYOUT_FILE, 4096)).toString('utf8');
-    const problem = layoutProblem(marker);
-    if (problem !== undefined) throw damaged(files.nameOf(LAYOUT_FILE), problem);
+    await checkMarker(files);
     const bytes = await readWhole(files, INDEX_FILE, MANIFEST_LIMIT);
     const index = parsed(files, INDEX_FILE, bytes, '');
     if (index.kind !== 'index') throw damaged(files.nameOf(INDEX_FILE), 'it is no index');
@@ -89,6 +87,13 @@ export class LayoutSource implements ImageSource {
   }
 }
 
+/** @throws DeployerError `image_file_invalid` when the files are no layout, or one of another version */
+export async function checkMarker(files: ImageFiles): Promise<void> {
+  const marker = (await readWhole(files, LAYOUT_FILE, 4096)).toString('utf8');
+  const problem = layoutProblem(marker);
+  if (problem !== undefined) throw damaged(files.nameOf(LAYOUT_FILE), problem);
+}
+
 /** A blob that is a file: its size is compared before a byte of it goes out, its digest before the last. */
 export function fileContent(
   files: ImageFiles,
@@ -97,11 +102,11 @@ export function fileContent(
 ): BlobContent {
   const mismatch = (why: string): DeployerError => damaged(files.nameOf(path), why);
   return {
-    async *open(start) {
+    async *open(start, hashing) {
       const size = await files.sizeOf(path);
       if (size === undefined) throw mismatch('it is missing');
       if (size !== blob.size) throw mismatch(`it has ${size} bytes, not the ${blob.size} of its descriptor`);
-      const check = new ContentCheck(blob, start, mismatch);
+      const check = new ContentCheck(blob, { start, hashing }, mismatch);
       for await (const chunk of files.chunks(path, start)) yield check.take(chunk);
     },
   };

@@ -3,10 +3,10 @@ import { isDigest, type Digest } from '../../oci/digest.js';
 import { formatReference, type Reference } from '../../oci/reference.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { RegistryClient } from '../../registry/client.js';
-import { downloadBlob } from '../../registry/download.js';
 import { listReferrers } from '../../registry/referrers.js';
 import type { ImageSearch } from '../search.js';
-import { verifyManifest, type StoredManifest } from '../stored-manifest.js';
+import type { StoredManifest } from '../stored-manifest.js';
+import { RepositoryContent } from './repository-content.js';
 import type { ImageSource } from './source.js';
 
 export interface RegistrySourcePorts {
@@ -17,16 +17,19 @@ export interface RegistrySourcePorts {
 
 export class RegistrySource implements ImageSource {
   readonly name: string;
-  readonly repository: Pick<Reference, 'domain' | 'path'>;
+  readonly #content: RepositoryContent;
   readonly #reference: Reference;
   readonly #ports: RegistrySourcePorts;
 
   constructor(reference: Reference, ports: RegistrySourcePorts) {
     this.name = formatReference(reference);
-    const { domain, path } = reference;
-    this.repository = { domain, path };
+    this.#content = new RepositoryContent(reference, ports.registry, ports.signal);
     this.#reference = reference;
     this.#ports = ports;
+  }
+
+  get repository(): RepositoryContent['repository'] {
+    return this.#content.repository;
   }
 
   /** HEAD: Docker Hub counts a GET as a pull. */
@@ -43,16 +46,12 @@ export class RegistrySource implements ImageSource {
     return (await search.find(this.#reference, { signal })).stored;
   }
 
-  async manifest({ digest }: Descriptor): Promise<StoredManifest> {
-    const { registry, signal } = this.#ports;
-    const reference = { ...this.repository, digest };
-    return verifyManifest(await registry.manifest(reference, { signal }), reference);
+  manifest(entry: Descriptor): Promise<StoredManifest> {
+    return this.#content.manifest(entry);
   }
 
   blob(blob: Descriptor): BlobContent {
-    const { registry, signal } = this.#ports;
-    const access = { ...this.repository, actions: ['pull'] } as const;
-    return { open: (start) => downloadBlob(registry.requests, access, blob, { start, signal }) };
+    return this.#content.blob(blob);
   }
 
   referrers(digest: Digest): Promise<readonly Descriptor[]> {

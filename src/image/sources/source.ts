@@ -3,8 +3,15 @@ import type { Digest } from '../../oci/digest.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { StoredManifest } from '../stored-manifest.js';
 
-/** Where an image is read from. All that it gives has been checked against its digest. */
-export interface ImageSource {
+/** What an image is made of, by digest; all that it gives has been checked against that. */
+export interface ImageContent {
+  /** What an index names. */
+  manifest(entry: Descriptor): Promise<StoredManifest>;
+  blob(blob: Descriptor): BlobContent;
+}
+
+/** Where an image is read from. */
+export interface ImageSource extends ImageContent {
   /** For messages. */
   readonly name: string;
   /** In whose registry other repositories may mount its blobs. */
@@ -13,9 +20,6 @@ export interface ImageSource {
   rootDigest(): Promise<Digest | undefined>;
   /** The manifest or index that is meant. */
   root(): Promise<StoredManifest>;
-  /** What an index names. */
-  manifest(entry: Descriptor): Promise<StoredManifest>;
-  blob(blob: Descriptor): BlobContent;
   /** What is about this manifest (signatures, SBOMs): `subject`, distribution-spec 1.1. */
   referrers(digest: Digest): Promise<readonly Descriptor[]>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -112,7 +112,8 @@ export class TarFiles implements ImageFiles {
 
 async function openArchive(archive: string): Promise<FileHandle> {
   try {
-    const file = await open(archive);
+    // A pipe with nobody at its other end would keep it waiting.
+    const file = await open(archive, constants.O_RDONLY | constants.O_NONBLOCK);
     if ((await file.stat()).isFile()) return file;
     await file.close();
   } catch (error) {

@@ -77,11 +77,19 @@ function splitKey(key: string): [host: string, path: string] {
 
 function readEntry(entry: AuthEntry, source: string, host: string): Credential | undefined {
   const { identitytoken, registrytoken, auth, username, password } = entry;
-  if (isText(identitytoken)) return { kind: 'identity-token', token: identitytoken, source };
+  if (isText(identitytoken)) {
+    const [name] = isText(auth) ? decodeAuth(auth).split(':') : [username];
+    return {
+      kind: 'identity-token',
+      token: identitytoken,
+      source,
+      ...(isText(name) ? { username: name } : {}),
+    };
+  }
   if (isText(registrytoken)) return { kind: 'registry-token', token: registrytoken, source };
   if (isText(username) && isText(password)) return { kind: 'password', username, password, source };
   if (!isText(auth)) return undefined;
-  const decoded = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
+  const decoded = decodeAuth(auth);
   const colon = decoded.indexOf(':');
   if (colon < 1) {
     throw new DeployerError(
@@ -93,6 +101,10 @@ function readEntry(entry: AuthEntry, source: string, host: string): Credential |
     );
   }
   return { kind: 'password', username: decoded.slice(0, colon), password: decoded.slice(colon + 1), source };
+}
+
+function decodeAuth(auth: string): string {
+  return Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
 }
 
 function isText(value: unknown): value is string {

@@ -6,7 +6,13 @@ export type Credential =
       readonly password: string;
       readonly source: string;
     }
-  | { readonly kind: 'identity-token'; readonly token: string; readonly source: string }
+  | {
+      readonly kind: 'identity-token';
+      readonly token: string;
+      /** Whose it is, where that was kept; token servers of before OAuth2 ask for it. */
+      readonly username?: string;
+      readonly source: string;
+    }
   | { readonly kind: 'registry-token'; readonly token: string; readonly source: string };
 
 /** Looks a registry's credentials up; undefined means: anonymous. */
@@ -42,9 +48,11 @@ export function telling(source: CredentialSource, tell: (secret: string) => void
 }
 
 function secretsOf(credential: Credential): string[] {
-  if (credential.kind !== 'password') return [credential.token];
+  if (credential.kind === 'registry-token') return [credential.token];
+  const { username = '<token>' } = credential;
+  const password = credential.kind === 'password' ? credential.password : credential.token;
   // As it goes over the wire too: a server may repeat what it was sent.
-  return [credential.password, basicAuthorization(credential).replace('Basic ', '')];
+  return [password, basicAuthorization({ username, password }).replace('Basic ', '')];
 }
 
 /** `Basic …` (RFC 7617, UTF-8). */

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import type {
   AppStatus,
+  OwnRepository,
   ReleaseContext,
   ReleaseOutcome,
   ReleaseRecord,
@@ -16,6 +17,7 @@ import { releasesOf, type MachineHistory, type PastRelease } from './history.js'
 import { isDestroyed } from './machine.js';
 import { MachinesApi } from './machines-api.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
+import { flyRepository } from './registry-host.js';
 import { release } from './release.js';
 import { belongsToRelease } from './release-metadata.js';
 import { unitOf } from './unit.js';
@@ -30,6 +32,8 @@ export interface FlyTargetOptions {
   readonly tokenSource?: string;
   /** Where an app is created that is not there yet: FLY_ORG; `personal` unless told. */
   readonly organization?: string;
+  /** From where its machines pull: `registry.fly.io`. */
+  readonly registryHost?: string;
 }
 
 /** Fly Machines. */
@@ -40,12 +44,18 @@ export class FlyTarget implements Target<FlyState, FlyPlan> {
   readonly #clock: Clock;
   readonly #apiUrl: string;
   readonly #organization: string;
+  readonly #registryHost: string | undefined;
 
   constructor(options: FlyTargetOptions) {
     this.#apiUrl = apiBase(options.apiUrl);
     this.#clock = options.clock;
     this.#organization = options.organization ?? 'personal';
+    this.#registryHost = options.registryHost;
     this.#transport = new ApiTransport({ ...options, base: this.#apiUrl });
+  }
+
+  repositoryFor(app: string): OwnRepository {
+    return flyRepository(this.#registryHost, app);
   }
 
   async inspect(app: string, signal: AbortSignal, restore?: ReleaseRecord): Promise<FlyState> {

@@ -7,7 +7,13 @@ import { DeployerError } from '../../../src/lib/errors.js';
 import { makeCertificates } from '../../support/certificates.js';
 import { failureOf } from '../../support/failure.js';
 import { freePort } from '../../support/free-port.js';
-import { redirect, startHostileServer, startRawServer, type Answer } from '../../support/hostile-server.js';
+import {
+  redirect,
+  startHostileServer,
+  startRawServer,
+  startScriptedBytes,
+  type Answer,
+} from '../../support/hostile-server.js';
 import { startProxyServer } from '../../support/proxy-server.js';
 import { requires } from '../../support/requirements.js';
 import { makeTempFolder } from '../../support/temp-folder.js';
@@ -54,6 +60,34 @@ describe('The HTTP client', () => {
       '/a?b=c',
       'deployer/test',
     ]);
+  });
+
+  describe('keeping its connection', () => {
+    it('asks by HEAD again and again without connecting anew', async () => {
+      await using server = await startHostileServer(() => ({ body: 'not sent' }));
+      await using({}, async (client) => {
+        for (const method of ['HEAD', 'HEAD', 'HEAD', 'HEAD', 'HEAD', 'HEAD', 'GET'])
+          await (await client.send({ method, url: server.url })).discard();
+      });
+      expect(server.requests).to.have.length(7);
+      // A request that comes in the moment in which the first connection is still busy makes the pool a second one.
+      expect(server.connections()).to.be.at.most(2);
+    });
+
+    it('takes no body that came with a HEAD for the next answer', async () => {
+      const forged = 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged';
+      await using server = await startScriptedBytes((method) =>
+        method === 'HEAD'
+          ? `HTTP/1.1 200 OK\r\ncontent-length: ${forged.length}\r\n\r\n${forged}`
+          : 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue',
+      );
+      await using({}, async (client) => {
+        await (await client.send({ method: 'HEAD', url: server.url })).discard();
+        const next = await client.send({ method: 'GET', url: server.url });
+        expect(await next.text(100)).to.equal('true');
+      });
+      expect(server.connections()).to.equal(2);
+    });
   });
 
   describe('following redirects', () => {

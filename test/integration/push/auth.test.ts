@@ -4,6 +4,7 @@ import { makeCopier, type Copier } from '../../support/copying.js';
 import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
 import { failureOf } from '../../support/failure.js';
 import { startFaultyProxy, type FaultyProxy } from '../../support/faulty-proxy.js';
+import { startHostileServer } from '../../support/hostile-server.js';
 import { randomImage, type FixtureManifest } from '../../support/image-fixtures.js';
 import { writeLayout } from '../../support/layout-fixture.js';
 import { requires } from '../../support/requirements.js';
@@ -71,6 +72,30 @@ describe('Pushing to a registry with a token server', () => {
     ]);
   });
 
+  it('does without the mount when the token server refuses all for its sake', async () => {
+    const copier = await copierAs(PASSWORD);
+    await push(copier, 'strict/from');
+    await using strict = await startHostileServer(async ({ url, headers }) => {
+      const { searchParams } = new URL(url, 'http://token-server');
+      if (searchParams.getAll('scope').length > 1) return { status: 403 };
+      const asked = await fetch(`${tokens.realm}${new URL(url, 'http://token-server').search}`, {
+        headers: { authorization: headers['authorization'] ?? '' },
+      });
+      return { body: await asked.text(), headers: { 'content-type': 'application/json' } };
+    });
+    proxy.script(() => ({
+      kind: 'change',
+      headers: (answered) => {
+        const challenge = answered['www-authenticate']?.replace(tokens.realm, `${strict.url}/token`);
+        return { ...answered, ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) };
+      },
+    }));
+    const other = await copierAs(PASSWORD);
+    const result = await other.copy(`${proxy.host}/strict/from:v1`, `${proxy.host}/strict/to:v1`);
+    expect(result.blobsMounted).to.equal(0);
+    expect(result.bytesSent).to.be.greaterThan(3_000_000);
+  });
+
   it('renews a token that expires in the middle, once for all, and sends the body again', async () => {
     const copier = await copierAs(PASSWORD);
     const expired = `Bearer ${tokens.sign(['repository:team/expired:pull,push'], -60)}`;
@@ -91,6 +116,69 @@ describe('Pushing to a registry with a token server', () => {
     );
     expect(answers.filter(({ status }) => status === 401)).to.have.length(refusedUploads.length);
     expect(answers.filter(({ status }) => status === 201)).to.have.length(4);
+  });
+
+  it('sends the bytes to a Location on another host, and no credential with them', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer(() => ({ status: 201 }));
+    const from = proxy.exchanges.length;
+    proxy.script(({ method }) =>
+      method === 'POST'
+        ? {
+            kind: 'change',
+            headers: (answered) => ({ ...answered, location: `${storage.url}/up?sig=a%2Fb` }),
+          }
+        : undefined,
+    );
+    // The manifest is refused in the end: the registry never saw the blobs.
+    await failureOf(() => push(copier, 'team/away'));
+    const asked = proxy.exchanges.slice(from).filter(({ method }) => method === 'POST');
+    expect(asked.every(({ headers }) => /^Bearer /.test(headers.authorization ?? ''))).to.equal(true);
+    expect(storage.requests.map(({ url }) => url).sort()).to.deep.equal(
+      image.blobs.map(({ digest }) => `/up?sig=a%2Fb&digest=${encodeURIComponent(digest)}`).sort(),
+    );
+    for (const { headers, url, body } of storage.requests) {
+      expect(headers, url).to.not.have.property('authorization');
+      expect(image.blobs.some(({ bytes }) => bytes.equals(body))).to.equal(true);
+    }
+  });
+
+  it('follows a redirect of the upload with the bytes alone', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer(() => ({ status: 201 }));
+    proxy.script(({ method, url }) =>
+      method === 'PUT' && url.includes('/blobs/uploads/')
+        ? { kind: 'answer', status: 307, headers: { location: `${storage.url}/redirected` } }
+        : undefined,
+    );
+    await failureOf(() => push(copier, 'team/redirected'));
+    expect(storage.requests.map(({ body }) => body.length).sort()).to.deep.equal(
+      image.blobs.map(({ size }) => size).sort(),
+    );
+    expect(storage.requests.some(({ headers }) => headers['authorization'] !== undefined)).to.equal(false);
+  });
+
+  it('does not answer the 401 of another host, whatever realm that names', async () => {
+    const copier = await copierAs(PASSWORD);
+    await using storage = await startHostileServer((_, count) => ({
+      status: 401,
+      headers: {
+        'www-authenticate':
+          count % 2 === 0
+            ? 'Basic realm="storage"'
+            : `Bearer realm="${tokens.realm}",service="${tokens.service}"`,
+      },
+    }));
+    const before = tokens.requests.length;
+    proxy.script(({ method }) =>
+      method === 'POST'
+        ? { kind: 'change', headers: (answered) => ({ ...answered, location: `${storage.url}/up` }) }
+        : undefined,
+    );
+    const failure = await failureOf(() => push(copier, 'team/away'));
+    expect(failure.code).to.equal('registry_unauthorized');
+    expect(storage.requests.some(({ headers }) => headers['authorization'] !== undefined)).to.equal(false);
+    expect(tokens.requests.length - before, "the registry's own token alone").to.equal(1);
   });
 
   it('says that a push needs credentials, when it has none', async () => {

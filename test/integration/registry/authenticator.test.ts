@@ -34,14 +34,12 @@ describe('The authenticator', () => {
   function world(realm: string, credential?: Credential, memory: ChallengeMemory = noMemory): World {
     const clock = new SimulatedClock();
     const credentials: CredentialSource = { find: () => Promise.resolve(credential) };
-    const lookup = (): Promise<readonly string[]> => Promise.resolve([]);
     return {
       authenticator: new Authenticator({
         http,
         credentials,
         memory,
         clock,
-        lookup,
         retry: retryPolicy(clock),
       }),
       clock,

@@ -119,7 +119,7 @@ describe('A command', function () {
   it('keeps the exit code under --json, with the error and its details as the document', async () => {
     const { code, stdout, stderr } = await cli.run(['rejected', '--json'], { env: { FLY_API_TOKEN: TOKEN } });
     expect(code, 'oclif core 4 alone ends with 1').to.equal(4);
-    expect(stderr).to.equal('');
+    expect(stderr).to.match(/^✖ the registry refused "team\/app"\n/);
     expect(JSON.parse(stdout)).to.deep.equal({
       error: {
         code: 'registry_denied',
@@ -132,6 +132,18 @@ describe('A command', function () {
     });
   });
 
+  it('says its failure on stderr too under --json, unless --quiet leaves the document alone', async () => {
+    const [loud, quiet] = await Promise.all([
+      cli.run(['rejected', '--json']),
+      cli.run(['rejected', '--json', '--quiet']),
+    ]);
+    expect(loud.stderr).to.match(
+      /^✖ the registry refused .*\n.*\n.*\n {2}Try: docker login registry\.test\n$/,
+    );
+    expect(quiet.stderr).to.equal('');
+    expect(quiet.stdout).to.equal(loud.stdout);
+  });
+
   it('answers a parse error under --json with usage, exit 2, and none of the configuration', async () => {
     const { code, stdout } = await cli.run(['exact', '--json', '--ap', 'value-of-a-flag']);
     expect(code, 'oclif core 4 alone ends with 1').to.equal(2);
@@ -139,7 +151,7 @@ describe('A command', function () {
     expect(document).to.have.all.keys('error');
     expect(document.error).to.have.all.keys('code', 'message', 'suggestions', 'exitCode');
     expect(document.error).to.include({ code: 'usage', exitCode: 2 });
-    expect(document.error['message']).to.match(/^Nonexistent flag: --ap/);
+    expect(document.error['message']).to.equal('there is no flag --ap; did you mean --app?');
     expect(stdout, 'oclif core 4 alone prints its configuration').not.to.include(cli.folder);
   });
 
@@ -147,7 +159,9 @@ describe('A command', function () {
     const { code, stdout, stderr } = await cli.run(['exact', '--ap']);
     expect(code).to.equal(2);
     expect(stdout).to.equal('');
-    expect(stderr).to.equal('✖ Nonexistent flag: --ap\n  Try: see the flags and arguments with --help\n');
+    expect(stderr).to.equal(
+      '✖ there is no flag --ap; did you mean --app?\n  Try: host exact [FLAGS]\n  Try: host exact --help\n',
+    );
   });
 
   it("names the flag whose value was refused, in the value's own words", async () => {
@@ -161,7 +175,7 @@ describe('A command', function () {
       },
     });
     const byOclif = await cli.run(['parsed', '--many', 'x']);
-    expect(byOclif.stderr).to.match(/^✖ --many: Expected an integer but received: x\n/);
+    expect(byOclif.stderr).to.match(/^✖ --many is "x"; expected an integer\n/);
   });
 
   it('calls an error that nobody foresaw a bug, with exit 1 and the stack only under --verbose', async () => {
@@ -196,13 +210,14 @@ describe('A command', function () {
 
   describe('that is interrupted', () => {
     it('says what it undoes, undoes it, and ends with 130 and code interrupted', async () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
         const { code, stdout, stderr } = await cli.run(['patient', '--undo', '--json'], {
           onStderr: once('ready\n', (kill) => kill(signal)),
         });
         expect(code).to.equal(130);
         expect(stderr).to.equal(
-          'ready\nInterrupted: putting v11 back; press Ctrl-C again to stop at once\nv11 is back\nfinally ran\n',
+          'ready\nInterrupted: putting v11 back; press Ctrl-C again to stop at once\nv11 is back\n✖ interrupted by ' +
+            `${signal}\nfinally ran\n`,
         );
         expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'interrupted');
         expect(JSON.parse(stdout)).to.have.nested.property('error.exitCode', 130);
@@ -283,7 +298,7 @@ describe('A command in a host that runs oclif itself', function () {
     expect(stderr).not.to.include('EEXIT');
     const json = await cli.run(['rejected', '--json']);
     expect(json.code).to.equal(4);
-    expect(json.stderr).to.equal('');
+    expect(json.stderr.match(/refused/g)).to.have.length(1);
     expect(JSON.parse(json.stdout)).to.have.nested.property('error.code', 'registry_denied');
   });
 

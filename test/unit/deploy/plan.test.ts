@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 import type { DeployConfig } from '../../../src/config/deploy-config.js';
-import { makePlan, planDocument, type PlanInputs } from '../../../src/deploy/plan.js';
+import { decideAdaptation, makePlan, planDocument, type PlanInputs } from '../../../src/deploy/plan.js';
 import type { Capabilities } from '../../../src/image/capabilities.js';
 import type { ImageShape } from '../../../src/image/shape.js';
-import type { FoundImage } from '../../../src/image/search.js';
 import { DeployerError } from '../../../src/lib/errors.js';
 import type { Platform } from '../../../src/oci/descriptor.js';
 import { digestOf } from '../../../src/oci/digest.js';
@@ -91,7 +90,8 @@ const config: DeployConfig = {
 };
 
 function planFor(capabilities: Capabilities, shape: ImageShape, change: Partial<PlanInputs<undefined>> = {}) {
-  return makePlan(recordingTarget(capabilities), {
+  const target = recordingTarget(capabilities);
+  const inputs: PlanInputs<undefined> = {
     config,
     requested: 'registry.example/app:v1',
     found: foundIndex(),
@@ -102,7 +102,8 @@ function planFor(capabilities: Capabilities, shape: ImageShape, change: Partial<
     detach: false,
     lockWaitMs: 0,
     ...change,
-  });
+  };
+  return makePlan(target, inputs, decideAdaptation(target, inputs));
 }
 
 /** Plans what it is asked and can do nothing else: the plan is what is looked at here. */
@@ -126,8 +127,9 @@ function recordingTarget(capabilities: Capabilities): Target<undefined> {
   };
 }
 
-function foundIndex(): FoundImage {
+function foundIndex(): PlanInputs<undefined>['found'] {
   return {
+    isPrivate: false,
     reference: parseReference('registry.example/app:v1'),
     stored: {
       digest: INDEX,

@@ -14,17 +14,19 @@ async function read(files: Readonly<Record<string, string>>, host = 'registry.te
   await mkdir(join(root.path, 'registry.test:5000'));
   for (const [name, text] of Object.entries(files))
     await writeFile(join(root.path, 'registry.test:5000', name), text);
-  return await readCertsD([join(root.path, 'absent'), root.path], host);
+  return await readCertsD({ roots: [join(root.path, 'absent'), root.path] }, host);
 }
 
 describe("docker's certs.d", () => {
   requires('openssl');
   let pem = '';
+  let cert = '';
   let key = '';
   before(async () => {
     await using folder = await makeTempFolder('certs');
     const made = await makeCertificates(folder.path);
     pem = await readFile(made.caFile, 'utf8');
+    cert = await readFile(made.certFile, 'utf8');
     key = await readFile(made.keyFile, 'utf8');
   });
 
@@ -39,8 +41,29 @@ describe("docker's certs.d", () => {
   });
 
   it('reads a client certificate with its key', async () => {
-    const material = await read({ 'client.cert': pem, 'client.key': key });
-    expect([material?.cert, material?.key]).to.deep.equal([pem, key]);
+    const material = await read({ 'client.cert': cert, 'client.key': key });
+    expect([material?.cert, material?.key]).to.deep.equal([cert, key]);
+  });
+
+  it('names the key that is none, or of another certificate', async () => {
+    const none = await failureOf(() => read({ 'client.cert': cert, 'client.key': 'none' }));
+    expect([none.code, none.exit]).to.deep.equal(['config_invalid', 2]);
+    expect(none.message).to.match(/client\.key holds no private key/);
+    const other = await failureOf(() => read({ 'client.cert': pem, 'client.key': key }));
+    expect(other.message).to.match(/client\.key is not the key of .+client\.cert/);
+    expect(JSON.stringify([none.toDocument(), other.toDocument()])).not.to.contain('PRIVATE KEY');
+  });
+
+  it('keeps what NODE_EXTRA_CA_CERTS names, which Node would drop from a list of its own', async () => {
+    await using root = await makeTempFolder('certs');
+    const extraFile = join(root.path, 'extra.pem');
+    await writeFile(extraFile, cert);
+    await mkdir(join(root.path, 'registry.test'));
+    await writeFile(join(root.path, 'registry.test', 'ca.crt'), pem);
+    const { ca } = (await readCertsD({ roots: [root.path], extraFile }, 'registry.test')) ?? {};
+    expect(ca).to.include(pem).and.include(cert).and.include(rootCertificates[0]);
+    const gone = await readCertsD({ roots: [root.path], extraFile: `${extraFile}.gone` }, 'registry.test');
+    expect(gone?.ca).to.have.length(rootCertificates.length + 1);
   });
 
   it('names the certificate that has no key, and the file that holds no certificate', async () => {
@@ -57,7 +80,7 @@ describe("docker's certs.d", () => {
     await using root = await makeTempFolder('certs');
     // A folder in the file's place: root may read whatever mode a file has.
     await mkdir(join(root.path, 'registry.test', 'ca.crt'), { recursive: true });
-    const error = await failureOf(() => readCertsD([root.path], 'registry.test'));
+    const error = await failureOf(() => readCertsD({ roots: [root.path] }, 'registry.test'));
     expect(error.code).to.equal('config_invalid');
     expect(error.message).to.contain('registry.test/ca.crt').and.contain('EISDIR');
   });
@@ -69,7 +92,7 @@ describe("docker's certs.d", () => {
     await writeFile(join(user.path, 'registry.test', 'ca.crt'), pem);
     await writeFile(join(system.path, 'registry.test', 'a.crt'), pem);
     await writeFile(join(system.path, 'registry.test', 'b.crt'), pem);
-    const material = await readCertsD([user.path, system.path], 'registry.test');
+    const material = await readCertsD({ roots: [user.path, system.path] }, 'registry.test');
     expect(material?.ca).to.have.length(rootCertificates.length + 1);
   });
 });

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { expect } from 'chai';
-import { checkRealm, type Lookup } from '../../../src/registry/realm.js';
+import { checkHost, guardedLookup, type Resolve } from '../../../src/http/public-network.js';
+import { checkRealm, realmRefusal } from '../../../src/registry/realm.js';
 import { failureOf } from '../../support/failure.js';
 
 /** What DNS says in these tests; any other name resolves to nothing. */
@@ -11,11 +13,29 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
   'mapped.test': ['::ffff:169.254.169.254'],
   'registry.corp.test': ['10.0.0.5'],
 };
-const lookup: Lookup = (hostname) => Promise.resolve(ADDRESSES[hostname] ?? []);
+const resolve: Resolve = (hostname, _options, callback) => {
+  const found = (ADDRESSES[hostname] ?? []).map((address) => ({ address, family: isIP(address) }));
+  callback(null, found);
+};
+
+/** What the HTTP client does before it connects. */
+async function connectTo(url: URL, namedBy: string): Promise<URL> {
+  await checkHost(url, namedBy, resolve);
+  return new Promise((connected, refused) => {
+    const judged = guardedLookup(namedBy, resolve);
+    judged(url.hostname, { all: true }, (error) => (error === null ? connected(url) : refused(error)));
+  });
+}
 
 describe('A token realm', () => {
-  const check = (realm: string, registry = 'https://registry.test'): Promise<URL> =>
-    checkRealm(realm, new URL(registry), lookup);
+  const check = async (realm: string, registry = 'https://registry.test'): Promise<URL> => {
+    const url = checkRealm(realm, new URL(registry));
+    const { host, hostname } = new URL(registry);
+    if (url.host === host) return url;
+    return connectTo(url, hostname).catch((error: unknown) => {
+      throw realmRefusal(error, url, new URL(registry));
+    });
+  };
 
   it('on the public internet over https is taken', async () => {
     const realms = ['https://auth.test/token', 'https://auth.test:8443/token?x=1', 'https://registry.test/t'];

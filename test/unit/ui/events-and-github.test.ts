@@ -69,7 +69,7 @@ describe('The events of a deploy', () => {
     if (process.platform !== 'linux') this.skip(); // /dev/full is Linux's
     const full = join(folder.path, 'full');
     await symlink('/dev/full', full);
-    const collected = collectedIo(['--json']);
+    const collected = collectedIo(['--json', '--quiet']);
     const view = chooseView(collected.io, { events: full });
     for (const event of SUCCESS) view.show(event);
     await view.close();

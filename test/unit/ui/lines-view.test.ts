@@ -48,11 +48,13 @@ describe('A deploy in a log', () => {
     expect(stdout).to.equal('');
   });
 
-  it('is silent under --quiet but for the result, and under --json altogether; a word of the command is heard', async () => {
+  it('is silent under --quiet but for the result, with --json altogether; a word of the command is heard', async () => {
     const quiet = await play(SUCCESS, collectedIo(['--quiet']));
     expect(quiet.stderr).to.equal('');
     expect(quiet.stdout).to.match(/^v12 is live/);
-    const collected = collectedIo(['--json']);
+    const loud = await play(SUCCESS, collectedIo(['--json']));
+    expect([loud.stdout, loud.stderr]).to.deep.equal(['', (await play(SUCCESS)).stderr]);
+    const collected = collectedIo(['--json', '--quiet']);
     const json = await play(SUCCESS, collected);
     expect([json.stdout, json.stderr]).to.deep.equal(['', '']);
     json.view.interject('Interrupted: stopping');

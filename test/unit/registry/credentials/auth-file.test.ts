@@ -30,6 +30,7 @@ describe("docker's config.json", () => {
     expect(find({ 'x.azurecr.io': acr }, 'x.azurecr.io')).to.deep.equal({
       kind: 'identity-token',
       token: 'refresh',
+      username: '00000000-0000-0000-0000-000000000000',
       source: SOURCE,
     });
     expect(found({ 'ghcr.io': { registrytoken: 'jwt' } }, 'ghcr.io')).to.equal('registry-token');

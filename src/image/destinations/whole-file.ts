@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { lstat, open, readlink, rename, rm, type FileHandle } from 'node:fs/promises';
+import { DeployerError } from '../../lib/errors.js';
+import { writing } from './blob-writer.js';
+
+/** A file that gets its name when it is whole. Until then, and after a failure, what was there is as it was. */
+export class WholeFile {
+  readonly handle: FileHandle;
+  readonly #path: string;
+  readonly #fresh: string;
+  #kept = false;
+
+  private constructor(path: string, fresh: string, handle: FileHandle) {
+    this.#path = path;
+    this.#fresh = fresh;
+    this.handle = handle;
+  }
+
+  /** @throws DeployerError `usage` where something else than a file is, `push_failed` when none can be made */
+  static async create(path: string): Promise<WholeFile> {
+    const there = await fileAt(path);
+    // Of a new name, and only if that is not there: it must not lead through a link that someone else has put there.
+    const fresh = `${path}.${randomBytes(6).toString('hex')}.part`;
+    const handle = await writing(path, () => open(fresh, 'wx', 0o644));
+    const whole = new WholeFile(path, fresh, handle);
+    if (there !== undefined) await writing(path, () => handle.chmod(there.mode & 0o777));
+    return whole;
+  }
+
+  /** Puts it in the place of the file that was there. */
+  async keep(): Promise<void> {
+    await fileAt(this.#path);
+    await writing(this.#path, async () => {
+      await this.handle.close();
+      await rename(this.#fresh, this.#path);
+    });
+    this.#kept = true;
+  }
+
+  /** Takes it away again, unless it was kept. */
+  async drop(): Promise<void> {
+    if (this.#kept) return;
+    await this.handle.close();
+    await rm(this.#fresh, { force: true });
+  }
+}
+
+/**
+ * The regular file of this name; undefined when there is nothing yet.
+ * @throws DeployerError `usage` for anything else: a rename puts a file in the place of a device, pipe, socket or link,
+ *   and who reads there waits for ever
+ */
+export async function fileAt(path: string): Promise<Stats | undefined> {
+  let found: Stats;
+  try {
+    found = await lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    return writing(path, () => Promise.reject(error as Error));
+  }
+  if (found.isFile()) return found;
+  const what = found.isSymbolicLink() ? `a link to ${await readlink(path)}` : kindOf(found);
+  throw new DeployerError('usage', `${path} is ${what}, and is left as it is: only a file is replaced`, {
+    suggestions: [found.isSymbolicLink() ? 'name the file that it leads to' : 'name a file'],
+  });
+}
+
+function kindOf(found: Stats): string {
+  if (found.isDirectory()) return 'a folder';
+  if (found.isFIFO()) return 'a pipe';
+  return found.isSocket() ? 'a socket' : 'a device';
+}
