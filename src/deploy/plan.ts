@@ -217,7 +217,7 @@ function refused({ why, reason }: Adaptation & { action: 'refuse' }, requested: 
     {
       suggestions: [
         why === 'platform'
-          ? `build it for the platform: docker buildx build --platform linux/amd64 --push --tag ${requested} .`
+          ? `build it for the platform: deployer build . --tag ${requested} --platform linux/amd64 --push`
           : `see what it is: deployer image inspect ${requested}`,
       ],
     },

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { Agent } from 'node:http';
-import { Duplex } from 'node:stream';
+import { Duplex, Readable, type Writable } from 'node:stream';
 import { cleanLine } from '../lib/text.js';
 import type { EngineAddress } from './address.js';
 
@@ -24,18 +24,28 @@ export class DialStdioAgent extends Agent {
 
 function dialStdio(address: SshAddress, env: Readonly<Record<string, string | undefined>>): Duplex {
   const child = spawn('ssh', sshArguments(address), { env, stdio: ['pipe', 'pipe', 'pipe'] });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
-  const connection = Duplex.from({ readable: child.stdout, writable: child.stdin });
-  child.once('error', (error: NodeJS.ErrnoException) => {
-    connection.destroy(error.code === 'ENOENT' ? new Error('ssh is not installed') : error);
-  });
-  child.once('close', (code) => {
-    if (code === 0 || connection.destroyed) return;
-    connection.destroy(new Error(cleanLine(said) || `ssh ended with exit code ${code}`));
+  const connection = Duplex.from({
+    readable: Readable.from(receivedBy(child), { objectMode: false }),
+    writable: child.stdin,
   });
   connection.once('close', () => child.kill());
   return connection;
+}
+
+/** What comes back; a connection that ends because ssh failed says so in ssh's words. */
+async function* receivedBy(child: ChildProcessByStdio<Writable, Readable, Readable>): AsyncGenerator<Buffer> {
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('close', resolve).once('error', (error: NodeJS.ErrnoException) => {
+      reject(error.code === 'ENOENT' ? new Error('ssh is not installed') : error);
+    });
+  });
+  // Awaited once there is no more to read; until then a failure is no unhandled rejection.
+  ended.catch(() => undefined);
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+  const code = await ended;
+  if (code !== 0) throw new Error(cleanLine(said) || `ssh ended with exit code ${code}`);
 }
 
 /** What follows `--` is never an option, whatever an address holds. */

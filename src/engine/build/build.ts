@@ -3,6 +3,7 @@ import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { DeployerError, messageOf } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import type { FindLogin } from '../login.js';
@@ -62,8 +63,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
         diffCopy(call, {
           folders,
           onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
-          onLeftOut: (path, reason) =>
-            onEvent({ type: 'warning', message: `${path} is left out: ${reason}` }),
+          onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
           onFailure: (error) => (refused ??= error),
         }),
     },

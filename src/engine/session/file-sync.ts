@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
+import { ContextSize } from '../context/size.js';
 import { unreadable, walkContext, type ContextEntry } from '../context/walk.js';
 import {
   decodePacket,
@@ -24,7 +25,8 @@ export interface FileSyncOptions {
   readonly folders: SyncedFolders;
   /** Told the bytes of content as they are sent, and of which folder. */
   readonly onSent: (bytes: number, folder: keyof SyncedFolders) => void;
-  readonly onLeftOut: (path: string, reason: string) => void;
+  /** Told of what is left out, and of a context that is large. */
+  readonly onWarning: (message: string) => void;
   /** Told why the context can't be sent: the engine's own error has lost it. */
   readonly onFailure: (error: DeployerError) => void;
 }
@@ -84,16 +86,20 @@ class FolderSender {
     const entries = walkContext(this.#root, {
       ...(excluded === undefined ? {} : { excluded }),
       ...(included === undefined ? {} : { included }),
-      onLeftOut: this.#options.onLeftOut,
+      onLeftOut: (path, reason) => this.#options.onWarning(`${path} is left out: ${reason}`),
       signal: AbortSignal.any([signal, this.#call.ended]),
     });
+    const size = new ContextSize();
     let id = 0;
     for await (const entry of entries) {
       if (entry.kind === 'file') this.#files.set(id, entry);
       id += 1;
+      size.add(entry);
       await this.#call.send(encodeStat(statOf(entry)));
     }
     await this.#call.send(END_OF_STATS);
+    const warning = size.warning();
+    if (warning !== undefined) this.#options.onWarning(warning);
   }
 
   async #included(): Promise<PatternMatcher | undefined> {

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../lib/errors.js';
 
@@ -49,19 +49,17 @@ const HEADERS_LIMIT = 4 * 1024 * 1024;
 
 /** Answers the calls that come in on `socket` until it is closed. */
 export async function serveGrpc(socket: Duplex, methods: GrpcMethods): Promise<GrpcConnection> {
-  const { createServer } = await import('node:http2');
-  const server = createServer({
-    maxHeaderListPairs: 100_000,
-    settings: { maxHeaderListSize: HEADERS_LIMIT, maxConcurrentStreams: 1000 },
-    maxSessionMemory: 64,
-  });
+  const { performServerHandshake } = await import('node:http2');
+  socket.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => socket.once('close', resolve));
-  let session: ServerHttp2Session | undefined;
-  server.on('session', (opened) => {
-    session = opened;
-    // A connection that breaks is told by `closed`; without a listener it would end the process.
-    opened.on('error', () => undefined);
+  // Not a server's 'connection': over TLS it would expect the protocol to be agreed on in the handshake.
+  const session = performServerHandshake(socket, {
+    maxHeaderListPairs: 100_000,
+    maxSessionMemory: 64,
+    settings: { maxHeaderListSize: HEADERS_LIMIT, maxConcurrentStreams: 1000 },
   });
+  // A connection that breaks is told by `closed`; without a listener it would end the process.
+  session.on('error', () => undefined);
   // What node:http2 tells with the fourth, its types do not: names and values in turn, nothing joined.
   const onStream = (
     stream: ServerHttp2Stream,
@@ -69,13 +67,11 @@ export async function serveGrpc(socket: Duplex, methods: GrpcMethods): Promise<G
     _flags: number,
     rawHeaders: readonly string[],
   ): void => void answer(stream, headers, rawHeaders, methods);
-  server.on('stream', onStream as Parameters<typeof server.on>[1]);
-  socket.on('error', () => undefined);
-  server.emit('connection', socket);
+  session.on('stream', onStream as Parameters<typeof session.on>[1]);
   return {
     closed,
     close: () => {
-      session?.destroy();
+      session.destroy();
       socket.destroy();
     },
   };
