@@ -25,7 +25,7 @@ export const buildFlags = {
     helpValue: 'NAME=VALUE',
     summary: 'Set a label of the image. Repeatable.',
   }),
-  'no-cache': boolean({ summary: 'Run every step again.' }),
+  'no-cache': boolean({ default: false, summary: 'Run every step again.' }),
   provenance: string({
     options: ['auto', 'off', 'min', 'max'],
     default: 'auto',

@@ -43,7 +43,7 @@ export default class Build extends BaseCommand {
   };
   static override flags = {
     tag: string({ helpValue: 'REF', required: true, summary: 'What the image is called.' }),
-    push: boolean({ summary: 'Push it to the registry that its name begins with.' }),
+    push: boolean({ default: false, summary: 'Push it to the registry that its name begins with.' }),
     platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: "[default: the engine's]" }),
     ...buildFlags,
     ...registryFlags,

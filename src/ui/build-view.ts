@@ -19,7 +19,7 @@ export function chooseBuildView(io: Io): BuildView {
 }
 
 /** As `docker build --progress plain`: every line with its step's number, since steps run at the same time. */
-export function plainLines(event: BuildEvent): string[] {
+function plainLines(event: BuildEvent): string[] {
   if (event.type === 'warning') return [`warning: ${event.message}`];
   const at = `#${event.step.number}`;
   switch (event.type) {

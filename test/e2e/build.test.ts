@@ -3,7 +3,6 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import type { BuildImageResult } from '../../src/deploy/build-image.js';
 import { makeContext, writeFiles } from '../support/build-context.js';
 import {
   followToEnd,
@@ -13,6 +12,7 @@ import {
 } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
+import { documentIn } from '../support/json-documents.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -71,10 +71,10 @@ describe('deployer build, on the Docker Engine of Debian', function () {
   });
   const run = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
     runProgram(['build', ...args], { ...options, env: environment(options.env) });
-  const buildOf = async (args: readonly string[], options: RunOptions = {}): Promise<BuildImageResult> => {
-    const { code, stdout, stderr } = await run([...args, '--json'], options);
-    expect(code, stdout + stderr).to.equal(0);
-    return JSON.parse(stdout) as BuildImageResult;
+  const buildOf = async (args: readonly string[], options: RunOptions = {}) => {
+    const finished = await run([...args, '--json'], options);
+    expect(finished.code, finished.stdout + finished.stderr).to.equal(0);
+    return documentIn('build', finished.stdout);
   };
   /** What a command prints in a container of the image. */
   async function printedIn(image: string, ...command: string[]): Promise<string> {
@@ -273,7 +273,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
   it('gives a secret to the step that mounts it, and leaves it nowhere', async () => {
     const secret = 'very-secret-value-42';
     await using context = await makeContext({
-      Dockerfile: `FROM ${BASE}\nRUN --mount=type=secret,id=one cat /run/secrets/one && test "$(cat /run/secrets/one)" = ${'$'}(echo dmVyeS1zZWNyZXQtdmFsdWUtNDI= | busybox base64 -d)\nRUN --mount=type=secret,id=two test "$(cat /run/secrets/two)" = other-secret-value\n`,
+      Dockerfile: `FROM ${BASE}\nRUN --mount=type=secret,id=one cat /run/secrets/one && test "$(cat /run/secrets/one)" = $(echo dmVyeS1zZWNyZXQtdmFsdWUtNDI= | busybox base64 -d)\nRUN --mount=type=secret,id=two test "$(cat /run/secrets/two)" = other-secret-value\n`,
       'two.txt': 'other-secret-value',
       '.dockerignore': 'two.txt\n',
     });
@@ -314,6 +314,21 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(Date.now() - asked).to.be.lessThan(3000);
   });
 
+  it('an engine that dies in mid-build ends with 12, and the program does not hang', async () => {
+    await using dying = await startDockerEngine();
+    await importBusybox(dying.docker, BASE);
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; sleep 4712\n` });
+    const program = startProgram(['build', context.path, '--tag', 'never:1'], {
+      env: environment({ DOCKER_HOST: dying.dockerHost }),
+    });
+    await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
+    process.kill(dying.pid, 'SIGKILL');
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(12);
+    expect(stderr).to.contain('the connection to the Docker Engine broke');
+    for (const pid of await pidsLike('sleep 4712')) process.kill(pid, 'SIGKILL');
+  });
+
   it('refuses provenance, which this engine would leave out without a word', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
     const { code, stderr } = await run([context.path, '--tag', 'x:1', '--provenance', 'max']);
@@ -340,6 +355,13 @@ describe('deployer build, on the Docker Engine of Debian', function () {
 });
 
 async function processesLike(command: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
-  return stdout.split('\n').filter((line) => line.trim() === command);
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
+  return stdout
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.replace(/^\d+ /, '') === command);
+}
+
+async function pidsLike(command: string): Promise<number[]> {
+  return (await processesLike(command)).map((line) => Number.parseInt(line, 10));
 }
