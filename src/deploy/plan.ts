@@ -215,7 +215,7 @@ function refused(
   requested: string,
   isRemote: boolean,
 ): DeployerError {
-  const build = `docker buildx build --platform linux/amd64 ${isRemote ? `--push --tag ${requested}` : '...'} .`;
+  const build = `deployer build . --tag ${isRemote ? requested : 'REGISTRY/NAME:TAG'} --platform linux/amd64 --push`;
   const look = isRemote
     ? `see what it is: deployer image inspect ${requested}`
     : 'check which image the file holds: oci:DIR:TAG, docker-archive:FILE:NAME';
