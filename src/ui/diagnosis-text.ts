@@ -1,6 +1,4 @@
 import type { Diagnosis } from '../image/diagnose/diagnose.js';
-import { shortDigest } from '../oci/digest.js';
-import { mediaTypeName } from '../oci/media-types.js';
 
 type Client = Diagnosis['clients'][number];
 
@@ -34,8 +32,8 @@ function clientLines(client: Client, { clients, digest }: Diagnosis): string[] {
   }
   if (client.digest === undefined || client.digest === digest) return [line];
   // A registry of old makes another manifest of it for who can't read the one that is there.
-  const form = mediaTypeName(client.mediaType ?? '');
-  return [line, `      (is given another than the full client: ${form} ${shortDigest(client.digest)})`];
+  const { mediaType = '' } = client;
+  return [line, `      (is given another than the full client: ${client.digest} ${mediaType})`];
 }
 
 function statusOf({ status, notAsked }: Client): string {

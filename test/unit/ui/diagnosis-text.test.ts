@@ -48,7 +48,7 @@ describe('A diagnosed image as text', () => {
       '  ✖ old                GET  404  somebody',
       '      MANIFEST_UNKNOWN: hidden',
       '  ✔ single             GET  200  somebody',
-      `      (is given another than the full client: Docker manifest ${OTHER.slice(0, 15)}…)`,
+      `      (is given another than the full client: ${OTHER} ${MEDIA_TYPE.dockerManifest})`,
       '  ✖ head               HEAD 404  somebody',
       '      (an answer to HEAD has no body: the reason stays hidden)',
       '  ✖ lost               GET  no answer  somebody',
