@@ -1,4 +1,6 @@
-import { connectEngine, engineAddress, formatEngineAddress } from '../../engine/connect.js';
+import { formatEngineAddress } from '../../engine/address.js';
+import { connectEngine } from '../../engine/connect.js';
+import type { EngineSurroundings } from '../../engine/places.js';
 import { DeployerError } from '../../lib/errors.js';
 import { DockerRuntime } from './docker.js';
 import { noRuntime } from './none.js';
@@ -11,14 +13,13 @@ import type { Runtime, RuntimeChoice } from './runtime.js';
  */
 export async function chooseRuntime(
   choice: RuntimeChoice,
-  env: Readonly<Record<string, string | undefined>>,
+  surroundings: EngineSurroundings,
 ): Promise<(emulatorId: string) => Runtime> {
   if (choice === 'none') return () => noRuntime('machines are simulated, as asked for');
-  const address = engineAddress(env);
   try {
-    const engine = await connectEngine(address);
+    const { docker, address } = await connectEngine(surroundings);
     return (emulatorId) =>
-      new DockerRuntime(engine, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
+      new DockerRuntime(docker, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
   } catch (error) {
     if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
     return () => noRuntime(`machines are simulated: ${error.message}`);
