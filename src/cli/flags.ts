@@ -60,7 +60,8 @@ export const deployFlags = {
   }),
   strategy: string({
     helpValue: 'rolling|immediate',
-    summary: "How machines are replaced [else the file's `[deploy] strategy`; default: rolling].",
+    summary:
+      "How machines are replaced: one, then a third of them at a time, or all at once; each waits for health [else the file's `[deploy] strategy`; default: rolling].",
   }),
   accept: string({
     options: ['all', 'docker'],
@@ -76,14 +77,17 @@ export const deployFlags = {
   }),
   'wait-timeout': string({
     helpValue: 'DURATION',
-    summary: "How long to wait for health [else the file's `[deploy] wait_timeout`; default: 5m].",
+    summary:
+      "How long each machine may take to become healthy [else the file's `[deploy] wait_timeout`; default: 5m].",
   }),
   'lock-wait': string({
     helpValue: 'DURATION',
     default: '10m',
     summary: 'How long to wait for another deploy of the app to end.',
   }),
-  detach: boolean({ summary: 'Do not wait for health.' }),
+  detach: boolean({
+    summary: 'Do not wait: done means that the changes were accepted, and says nothing of health.',
+  }),
   rollback: boolean({
     default: true,
     allowNo: true,

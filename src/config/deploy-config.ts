@@ -26,6 +26,13 @@ export interface HttpService {
   readonly checks: readonly HttpCheck[];
 }
 
+/** fly.toml's `[[vm]]`; what it leaves out stays as it is on the machines. */
+export interface MachineSize {
+  readonly cpuKind?: 'shared' | 'performance';
+  readonly cpus?: number;
+  readonly memoryMb?: number;
+}
+
 /** One typed configuration out of flags, environment, the project's file and defaults, in this precedence. */
 export interface DeployConfig {
   readonly target: TargetName;
@@ -33,6 +40,7 @@ export interface DeployConfig {
   readonly image?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly httpService?: HttpService;
+  readonly machineSize?: MachineSize;
   readonly primaryRegion?: string;
   readonly strategy: Strategy;
   readonly waitTimeoutMs: number;

@@ -1,8 +1,9 @@
 import type { ConfigFile } from './config-file.js';
-import type { HttpService, Strategy, TargetName } from './deploy-config.js';
+import type { HttpService, MachineSize, Strategy, TargetName } from './deploy-config.js';
 import { readHttpService } from './http-service.js';
 import { Section, type ReadingAccount, type UnreadKeys } from './section.js';
 import type { TomlNode } from './toml-document.js';
+import { readMachineSize } from './vm.js';
 import {
   appNameFrom,
   durationFrom,
@@ -26,6 +27,7 @@ export interface FileSettings extends AppSettings {
   readonly primaryRegion?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly httpService?: HttpService | undefined;
+  readonly machineSize?: MachineSize | undefined;
   readonly image?: string | undefined;
   readonly strategy?: Strategy | undefined;
   readonly waitTimeoutMs?: number | undefined;
@@ -46,7 +48,6 @@ const UNREAD_KEYS: UnreadKeys = {
   // For `fly console`.
   console_command: 'no effect here',
   checks: 'warn',
-  vm: 'warn',
   restart: 'warn',
   metrics: 'warn',
   statics: 'warn',
@@ -108,6 +109,7 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
     primaryRegion: root.choice('primary_region', regionFrom),
     env: readEnv(root),
     httpService: httpService && readHttpService(httpService),
+    machineSize: readMachineSize(root),
     image: build?.choice('image', imageFrom),
     strategy: deploy?.choice('strategy', strategyFrom),
     waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),

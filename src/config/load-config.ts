@@ -70,6 +70,7 @@ export async function loadConfig(
     ...(image === undefined ? {} : { image }),
     env: { ...settings.env, ...variablesFrom(flags.env ?? [], account.sources) },
     ...(settings.httpService === undefined ? {} : { httpService: settings.httpService }),
+    ...(settings.machineSize === undefined ? {} : { machineSize: settings.machineSize }),
     ...(settings.primaryRegion === undefined ? {} : { primaryRegion: settings.primaryRegion }),
     strategy: choose.otherwise(strategy, 'rolling', 'deploy.strategy'),
     waitTimeoutMs: choose.otherwise(waitTimeoutMs, DEFAULT_WAIT_MS, 'deploy.wait_timeout'),

@@ -25,7 +25,7 @@ export default class ReleaseRollback extends BaseCommand {
     '<%= config.bin %> release rollback v11 --app example',
   ];
   static override args = {
-    release: releaseArg('The release: v11, 11 or its id; else the one before the present.'),
+    release: releaseArg('The release: v11, 11 or its id; else the last healthy one before the present.'),
   };
   static override flags = {
     ...appFlags,

@@ -36,6 +36,7 @@ export function machineConfig(
     ...existing,
     image: label.image.deployed,
     env: environmentOf(config, existing),
+    ...guestOf(config, existing),
     ...(services.length > 0 || existing?.services ? { services } : {}),
     metadata: withHttpService(releaseMetadata(metadata, label), config),
   };
@@ -113,6 +114,19 @@ function environmentOf(config: DeployConfig, existing: MachineConfig | undefined
     ...(primaryRegion === undefined ? {} : { PRIMARY_REGION: primaryRegion }),
     ...config.env,
   };
+}
+
+/** What `[[vm]]` says; all else of the machine's size stays. */
+function guestOf({ machineSize }: DeployConfig, existing: MachineConfig | undefined): Partial<MachineConfig> {
+  if (machineSize === undefined) return {};
+  const { cpuKind, cpus, memoryMb } = machineSize;
+  const guest = {
+    ...existing?.guest,
+    ...(cpuKind === undefined ? {} : { cpu_kind: cpuKind }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memoryMb === undefined ? {} : { memory_mb: memoryMb }),
+  };
+  return { guest };
 }
 
 function servicesOf(config: DeployConfig, existing: MachineConfig | undefined): MachineService[] {

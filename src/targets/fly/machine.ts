@@ -76,6 +76,7 @@ const MachineConfig = v.looseObject({
   checks: absent(v.record(v.string(), v.looseObject({ interval: absent(v.unknown()) }))),
   metadata: orNothing(Metadata),
   standbys: absent(v.array(v.string())),
+  guest: absent(v.looseObject({})),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

@@ -84,6 +84,7 @@ export class Vigil {
   async #hold(signal: AbortSignal, maxAgeMs: number, isDone: (watched: Watched) => boolean): Promise<void> {
     const { clock, timeoutMs } = this.#options;
     if (this.#watched.size === 0 && maxAgeMs > 0) return;
+    this.#told = '';
     const giveUpAt = clock.now() + longestOf([...this.#watched.values()]) + timeoutMs;
     for (let maxAge = maxAgeMs; ; maxAge = LOOK_MS) {
       if (clock.now() - this.#lookedAt >= maxAge || this.#lookedAt === -Infinity)

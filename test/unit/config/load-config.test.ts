@@ -429,16 +429,49 @@ auto_stop_machines = true
       });
     }
 
+    for (const [vm, size] of [
+      ['size = "shared-cpu-2x"', { cpuKind: 'shared', cpus: 2, memoryMb: 512 }],
+      ['size = "performance-1x"\nmemory = "4gb"', { cpuKind: 'performance', cpus: 1, memoryMb: 4096 }],
+      ['memory = 512', { memoryMb: 512 }],
+      [
+        'memory_mb = 1024\ncpus = 4\ncpu_kind = "performance"',
+        { cpuKind: 'performance', cpus: 4, memoryMb: 1024 },
+      ],
+    ] as const)
+      it(`reads the machines' size: ${vm.replaceAll('\n', ', ')}`, async () => {
+        await write('fly.toml', `${APP}[[vm]]\n${vm}\n`);
+        const { config, warnings } = await load();
+        expect(config.machineSize).to.deep.equal(size);
+        expect(warnings).to.deep.equal([]);
+      });
+
+    for (const [vm, message] of [
+      ['size = "shared-cpu-3x"', 'vm[0].size is "shared-cpu-3x"; expected shared-cpu-1x to -8x'],
+      ['memory = "lots"', 'vm[0].memory is "lots"; expected an amount'],
+      ['cpus = 0', 'vm[0].cpus is 0; expected a whole number from 1 to 128'],
+      ['gpu_kind = "a10"', 'vm[0].gpu_kind is not supported yet: the machines would run without the GPU'],
+      ['cpus = 1\n[[vm]]\ncpus = 2', 'vm is not supported yet: the machines of one group have one size'],
+    ] as const)
+      it(`refuses a size that it can't give: ${vm.replaceAll('\n', ', ')}`, async () => {
+        const error = await failure(`${APP}[[vm]]\n${vm}\n`);
+        expect(error.message)
+          .to.include(message)
+          .and.match(/^fly\.toml:[23]:1: /);
+      });
+
+    it('reads how long a machine has to stay healthy', async () => {
+      await write('fly.toml', `${APP}[deploy]\nmin_healthy_time = "20s"\n`);
+      expect((await load()).config.minHealthyMs).to.equal(20_000);
+      const error = await failure(`${APP}[deploy]\nmin_healthy_time = 20\n`);
+      expect(error.message).to.include('deploy.min_healthy_time is 20; expected a duration such as "5s"');
+    });
+
     it('warns, at file and line, of what has no effect', async () => {
-      await write(
-        'fly.toml',
-        `${APP}kill_timeout = 5\n[[vm]]\nsize = "shared-cpu-1x"\n[http_service.concurrency]\ntype = "requests"\n`,
-      );
+      await write('fly.toml', `${APP}kill_timeout = 5\n[http_service.concurrency]\ntype = "requests"\n`);
       const { warnings } = await load();
       expect(warnings).to.have.members([
         'fly.toml:2: kill_timeout has no effect in this version',
-        'fly.toml:3: vm has no effect in this version',
-        'fly.toml:5: http_service.concurrency has no effect in this version',
+        'fly.toml:3: http_service.concurrency has no effect in this version',
       ]);
     });
 

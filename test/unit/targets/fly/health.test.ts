@@ -10,6 +10,7 @@ import {
   whyStopped,
 } from '../../../../src/targets/fly/health.js';
 import type { Machine } from '../../../../src/targets/fly/machine.js';
+import { machineFailure } from '../../../../src/targets/fly/machine-failure.js';
 import { exitEvent, machineOf, withConfig } from './fixtures.js';
 
 const T = Date.UTC(2026, 0, 1, 12);
@@ -146,6 +147,36 @@ describe('what a machine tells after an update', () => {
       expect(healthOf(withChecks())).to.equal('unknown');
       expect(healthOf(now({}))).to.equal('none');
     });
+  });
+
+  it('names what the platform says of a launch that failed, and no event of the version before', () => {
+    const said = 'failed to pull localhost:5001/shop: no basic auth credentials';
+    const failed = { ...event('f', 'launch', T + 5, 'failed'), request: { error: said } };
+    const events = [failed, event('r', 'update', T, 'replaced'), ...(before.events ?? [])];
+    const machine = now({ state: 'failed', events });
+    expect(whyDead(machine, mark)).to.equal(`could not be started (state failed): ${said}`);
+    expect(eventLines(machine, mark)).to.deep.equal([
+      `12:00:00 launch failed by flyd: ${said}`,
+      '12:00:00 update replaced by flyd',
+    ]);
+    const failure = {
+      code: 'release_failed',
+      app: 'shop',
+      id: 'm1',
+      why: 'could not be started',
+      mark,
+    } as const;
+    expect(machineFailure(failure, machine).suggestions[0]).to.match(
+      /^fly pulls from registry\.fly\.io and from public registries; .*deployer image copy \S+ registry\.fly\.io\/shop:copy$/,
+    );
+  });
+
+  it('survives times that no calendar has', () => {
+    const events = [event('x', 'start', 1e300), event('y', 'start', Number.NaN)];
+    expect(eventLines(now({ events }), mark)).to.deep.equal([
+      '--:--:-- start start by flyd',
+      '--:--:-- start start by flyd',
+    ]);
   });
 
   it('is printed without the control characters that a server may send', () => {

@@ -61,6 +61,17 @@ describe('the configuration of a machine in a release', () => {
     });
   });
 
+  it('sets of the size what [[vm]] says, and keeps the rest', () => {
+    const existing = { guest: { cpu_kind: 'shared', cpus: 2, memory_mb: 512, kernel_args: ['quiet'] } };
+    expect(machineConfig(configOf({ machineSize: { memoryMb: 1024 } }), LABEL, existing).guest).to.deep.equal(
+      {
+        ...existing.guest,
+        memory_mb: 1024,
+      },
+    );
+    expect(machineConfig(configOf(), LABEL, existing).guest).to.deep.equal(existing.guest);
+  });
+
   describe('of the environment', () => {
     const existing: MachineConfig = { image: 'x', env: { OLD: '1', MODE: 'test' } };
 
