@@ -92,11 +92,17 @@ export class Authenticator {
     signal?: AbortSignal,
   ): Promise<string | undefined> {
     if (refused !== undefined) await this.#forget(access, refused);
-    if (challenge.scheme === 'bearer') {
-      const named = uniteScopes(this.#named.get(accessKey(access)) ?? [], splitScopes(challenge.scope));
-      this.#named.set(accessKey(access), named);
+    const before = this.#named.get(accessKey(access)) ?? [];
+    if (challenge.scheme === 'bearer')
+      this.#named.set(accessKey(access), uniteScopes(before, splitScopes(challenge.scope)));
+    let authorization: string | undefined;
+    try {
+      authorization = await this.#authorization(access, challenge, signal);
+    } catch (error) {
+      // A scope that no token is given for (to mount from a repository, say) must not spoil the tokens that follow.
+      this.#named.set(accessKey(access), before);
+      throw error;
     }
-    const authorization = await this.#authorization(access, challenge, signal);
     this.#challenges.set(access.registry.host, challenge);
     await this.#ports.memory.remember(access.registry.host, challenge);
     return authorization === refused ? undefined : authorization;

@@ -128,7 +128,8 @@ export class RepositoryPush {
 
   /** An upload's place when the mount was refused in the mildest way, by beginning an upload. */
   async #mount(session: UploadSession): Promise<UploadPlace | 'mounted' | undefined> {
-    const { mountFrom } = this.#options;
+    // Not either when no token is given for it: the registry would ask for that again with each mount.
+    const [mountFrom] = this.#access.mountFrom ?? [];
     if (mountFrom === undefined) return undefined;
     try {
       const answer = await session.start(mountFrom);
