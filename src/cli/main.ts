@@ -20,7 +20,7 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
     process.exit(error.exit);
   });
   try {
-    await runOclif([...argv], root);
+    await runOclif(asHelpFlag(argv), root);
     await stdout.settle();
     if (stdout.failure !== undefined) throw untold(stdout.failure);
   } catch (thrown) {
@@ -31,6 +31,12 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
     await Promise.all([stdout.settle(), stderr.settle()]);
     process.exit(code);
   }
+}
+
+/** `help deploy` asks for what `deploy --help` does. Not a command: a host of this plugin has its own. */
+function asHelpFlag(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv;
+  return first === 'help' ? [...rest, '--help'] : [...argv];
 }
 
 async function presentFailure(thrown: unknown, argv: readonly string[], root: LoadOptions): Promise<number> {

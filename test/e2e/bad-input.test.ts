@@ -185,6 +185,22 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deplyo', '-a', 'shop'],
     says: /^✖ "deplyo" is not a command of deployer; did you mean "deploy"\?\n {2}Try: deployer deploy\n/,
   },
+  'a command without its topic': {
+    args: ['rollback', 'v11'],
+    says: /^✖ "rollback" is not a command of deployer; did you mean "release rollback"\?\n {2}Try: deployer release rollback\n/,
+  },
+  'a misspelt command without its topic': {
+    args: ['inspct', 'example:v1'],
+    says: /^✖ "inspct" is not a command of deployer; did you mean "image inspect"\?\n/,
+  },
+  'help for a command that is none': {
+    args: ['help', 'deplyo'],
+    says: /^✖ "deplyo" is not a command of deployer; did you mean "deploy"\?\n/,
+  },
+  'a command that is none, with --help': {
+    args: ['xyzzy', '--help'],
+    says: /^✖ "xyzzy" is not a command of deployer\n {2}Try: deployer --help\n/,
+  },
   'a command that is none': {
     args: ['xyzzy'],
     says: /^✖ "xyzzy" is not a command of deployer\n {2}Try: deployer --help\n/,

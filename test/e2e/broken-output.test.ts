@@ -1,29 +1,30 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
+import { requires } from '../support/requirements.js';
 import { setStage, type PushedImage, type Stage } from '../support/stage.js';
 
 /** A device on which every write fails with ENOSPC. Only ever written to. */
 const FULL = '/dev/full';
 
 describe('an output that breaks', function () {
+  // macOS has no such device.
+  requires('linux');
   this.timeout(60_000);
   let stage: Stage;
   let image: PushedImage;
   let full: FileHandle;
 
-  before(async function () {
-    const device = await stat(FULL).catch(() => undefined);
-    // macOS has no such device.
-    if (device?.isCharacterDevice() !== true) this.skip();
+  before(async () => {
+    expect((await stat(FULL)).isCharacterDevice(), FULL).to.equal(true);
     // Never made, should it be missing.
     full = await open(FULL, 'r+');
     stage = await setStage();
     image = await stage.push('v1');
   });
   after(async () => {
-    await stage?.[Symbol.asyncDispose]();
-    await full?.close();
+    await stage[Symbol.asyncDispose]();
+    await full.close();
   });
 
   async function expectLive(app: string): Promise<void> {
