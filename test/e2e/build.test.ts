@@ -48,7 +48,7 @@ const IGNORES = [
 
 describe('deployer build, on the Docker Engine of Debian', function () {
   requires('docker-engine', 'docker-registry', 'busybox', 'htpasswd', 'openssl');
-  this.timeout(60_000);
+  this.timeout(120_000);
   let engine: DockerEngine;
   let registry: DockerRegistry;
   let home: TempFolder;
