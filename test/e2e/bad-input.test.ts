@@ -31,10 +31,6 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'Shop//v1'],
     says: /^✖ "Shop\/\/v1" is no image reference: /,
   },
-  'an image on disk': {
-    args: ['deploy', '-a', 'shop', '-i', 'oci:build/image'],
-    says: /^✖ "oci:build\/image" lies in no registry, .*\n {2}Try: .*deployer image copy oci:build\/image /,
-  },
   'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
@@ -159,7 +155,27 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a token file that is not there': {
     args: [...DEPLOY, '--token-file', 'nope'],
-    says: /^✖ --token-file can't be read: /,
+    says: /^✖ --token-file nope can't be read: ENOENT/,
+  },
+  'a token file that never ends': {
+    args: [...DEPLOY, '--token-file', '/dev/zero'],
+    says: /^✖ --token-file \/dev\/zero can't be read: it is larger than 64 KiB\n/,
+  },
+  'a token file without a name': {
+    args: [...DEPLOY, '--token-file', ''],
+    says: /^✖ --token-file is empty; expected a file\n/,
+  },
+  'a configuration without a name': {
+    args: [...DEPLOY, '-c', ''],
+    says: /^✖ --config is empty; expected a file\n/,
+  },
+  'a configuration that never ends': {
+    args: [...DEPLOY, '-c', '/dev/zero'],
+    says: /^✖ \/dev\/zero is larger than 1 MiB: that is no configuration\n/,
+  },
+  'an absolute configuration that is not there': {
+    args: [...DEPLOY, '-c', '/nope/fly.toml'],
+    says: /^✖ there is no file \/nope\/fly\.toml\n/,
   },
   'a place for events that is none': {
     args: [...DEPLOY, '--events', 'no/where'],

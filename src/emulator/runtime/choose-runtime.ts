@@ -1,3 +1,4 @@
+import type Docker from 'dockerode';
 import { connectEngine, engineAddress, formatEngineAddress } from '../../engine/connect.js';
 import { DeployerError } from '../../lib/errors.js';
 import { DockerRuntime } from './docker.js';
@@ -17,10 +18,24 @@ export async function chooseRuntime(
   const address = engineAddress(env);
   try {
     const engine = await connectEngine(address);
+    await requireBridge(engine, formatEngineAddress(address));
     return (emulatorId) =>
       new DockerRuntime(engine, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
   } catch (error) {
     if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
     return () => noRuntime(`machines are simulated: ${error.message}`);
   }
+}
+
+/** Without one (dockerd --bridge=none) containers run, but no port of theirs is ever published: no check can pass. */
+async function requireBridge(engine: Docker, address: string): Promise<void> {
+  const networks = await engine.listNetworks();
+  if (networks.some(({ Driver }) => Driver === 'bridge' || Driver === 'nat')) return;
+  throw new DeployerError(
+    'engine_unavailable',
+    `the Docker Engine at ${address} has no bridge network: no port of a container can be reached`,
+    {
+      suggestions: ['start it without --bridge=none', 'or leave it alone: --runtime none simulates machines'],
+    },
+  );
 }
