@@ -167,7 +167,7 @@ describe('deployer emulator start', () => {
     const args = ['emulator', 'start', '--runtime', 'none', ...ANY_PORTS];
     const { code, stderr } = await runProgram(args, { env: { HOME: home } });
     expect(code).to.equal(2);
-    expect(stderr).to.match(/^✖ the user data folder \/.*\/home\/.*: can't be used: ENOTDIR/);
+    expect(stderr).to.match(/^✖ the user data folder .*\/home\/.*: can't be used: ENOTDIR/m);
     expect(stderr).to.contain('Try: name a folder that you may write to: --data-dir DIR\n');
   });
 
