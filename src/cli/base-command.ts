@@ -2,7 +2,7 @@ import { Command } from '@oclif/core/command';
 import type { Config } from '@oclif/core/config';
 import { ExitError } from '@oclif/core/errors';
 import { boolean } from '@oclif/core/flags';
-import { DeployerError } from '../lib/errors.js';
+import { DeployerError, type ErrorOptions } from '../lib/errors.js';
 import type { DeployView } from '../ui/deploy-view.js';
 import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
@@ -29,6 +29,8 @@ export abstract class BaseCommand extends Command {
   protected readonly io: Io;
   /** What the first Ctrl-C will set going, as a person is told. */
   protected undoing = 'stopping';
+  /** What is left when a second Ctrl-C stops it at once: facts, and commands to go on with. */
+  protected leftBehind: (() => Pick<ErrorOptions, 'evidence' | 'suggestions'>) | undefined;
   /** The view that draws on the terminal, if any: messages go through it, and an error under its last line. */
   protected view: Pick<DeployView, 'interject' | 'endsWithFailure'> | undefined;
   #interruption: Interruption | undefined;
@@ -116,7 +118,13 @@ export abstract class BaseCommand extends Command {
   }
 
   #stopAtOnce(): never {
-    present(new DeployerError('interrupted', 'stopped at once; what was under way was not undone'), this.io);
+    const left = this.leftBehind?.();
+    const error = new DeployerError(
+      'interrupted',
+      'stopped at once; what was under way was not undone',
+      left,
+    );
+    present(error, this.io);
     process.exit(130);
   }
 

@@ -9,6 +9,8 @@ import { apiCredentials } from '../config/api-credentials.js';
 import { loadConfig } from '../config/load-config.js';
 import type { Deployed } from '../deploy/carry-out.js';
 import { deploy } from '../deploy/deploy.js';
+import type { EventSink } from '../deploy/events.js';
+import { LeftBehind } from '../deploy/left-behind.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { ImageSearch } from '../image/search.js';
@@ -71,6 +73,12 @@ export default class Deploy extends BaseCommand {
     });
     const target = await connectTarget(config.target, { http, clock, api, env });
     const { signal } = this;
+    const left = new LeftBehind(config.app);
+    this.leftBehind = () => left.describe();
+    const sink: EventSink = (event) => {
+      left.show(event);
+      view.show(event);
+    };
     const { accept, rollback, detach, 'dry-run': dryRun } = flags;
     const request = {
       config,
@@ -91,7 +99,7 @@ export default class Deploy extends BaseCommand {
           ...{ registry, privacy, clock },
           search: new ImageSearch(registry, clock),
           tempFolder: tmpdir(),
-          sink: view.show,
+          sink,
           signal,
         },
       );

@@ -36,6 +36,8 @@ export interface DeployConfig {
   readonly primaryRegion?: string;
   readonly strategy: Strategy;
   readonly waitTimeoutMs: number;
+  /** How long a machine has to stay healthy before that is believed; the target knows what is usual. */
+  readonly minHealthyMs?: number;
   /** The file that was read. */
   readonly file?: string;
   /** Where each value came from: `flag --env`, `env FLY_APP`, `fly.toml:12`, `default`. */

@@ -5,6 +5,7 @@ import { Section, type ReadingAccount, type UnreadKeys } from './section.js';
 import type { TomlNode } from './toml-document.js';
 import {
   appNameFrom,
+  durationFrom,
   imageFrom,
   isVariableName,
   isVariableValue,
@@ -28,6 +29,7 @@ export interface FileSettings extends AppSettings {
   readonly image?: string | undefined;
   readonly strategy?: Strategy | undefined;
   readonly waitTimeoutMs?: number | undefined;
+  readonly minHealthyMs?: number | undefined;
 }
 
 const OWN_COMMAND = { refuse: "the machines would start the image's own command instead" };
@@ -109,6 +111,9 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
     image: build?.choice('image', imageFrom),
     strategy: deploy?.choice('strategy', strategyFrom),
     waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),
+    minHealthyMs: deploy?.take('min_healthy_time', 'a duration such as "5s"', (node) =>
+      node.type === 'string' ? durationFrom(node.value) : undefined,
+    ),
   };
   refuseProcesses(root);
   root.section('experimental')?.finish(UNREAD_EXPERIMENTAL_KEYS);

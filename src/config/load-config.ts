@@ -73,6 +73,7 @@ export async function loadConfig(
     ...(settings.primaryRegion === undefined ? {} : { primaryRegion: settings.primaryRegion }),
     strategy: choose.otherwise(strategy, 'rolling', 'deploy.strategy'),
     waitTimeoutMs: choose.otherwise(waitTimeoutMs, DEFAULT_WAIT_MS, 'deploy.wait_timeout'),
+    ...(settings.minHealthyMs === undefined ? {} : { minHealthyMs: settings.minHealthyMs }),
     ...(file === undefined ? {} : { file: file.name }),
     sources: account.sources,
   };

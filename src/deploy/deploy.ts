@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { DeployConfig } from '../config/deploy-config.js';
+import { readExposedPorts } from '../image/exposed-ports.js';
 import { parseImageLocation, type ImageLocation } from '../image/location.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
@@ -72,7 +73,10 @@ export async function deploy<State, R extends ReleasePlan>(
         const made = makePlan(target, inputs, adapted, prepared?.planned);
         return { value: { plan: made, delivery: prepared }, summary: summaryOfStep(made, 'adapt') };
       });
-      return carryOut(target, plan, steps, { dryRun: request.dryRun, signal, ...(delivery && { delivery }) });
+      const { platforms } = target.capabilities;
+      const exposedPorts = () => readExposedPorts(found.source, found.shape, platforms);
+      const { dryRun } = request;
+      return carryOut(target, plan, steps, { dryRun, signal, exposedPorts, ...(delivery && { delivery }) });
     });
   } finally {
     await searching.close();

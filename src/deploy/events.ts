@@ -1,5 +1,5 @@
 import type { ErrorDocument } from '../lib/errors.js';
-import type { ReleaseIdentity } from '../targets/target.js';
+import type { Proof, ReleaseIdentity } from '../targets/target.js';
 import type { PlanDocument } from './plan.js';
 import type { DeployResult } from './result.js';
 
@@ -32,9 +32,26 @@ export type DeployEvent =
       readonly reason: string;
     }
   | { readonly type: 'step.failed'; readonly step: StepName; readonly error: ErrorDocument }
-  | { readonly type: 'release.started'; readonly release: ReleaseIdentity; readonly units: number }
-  | { readonly type: 'release.healthy'; readonly release: ReleaseIdentity; readonly url?: string }
-  | { readonly type: 'release.failed'; readonly reason: string; readonly undoing: boolean }
+  | {
+      readonly type: 'release.started';
+      readonly release: ReleaseIdentity;
+      readonly units: number;
+      /** How long locks outlive a deploy that is killed, in milliseconds. */
+      readonly lockLifeMs: number;
+    }
+  | {
+      readonly type: 'release.healthy';
+      readonly release: ReleaseIdentity;
+      readonly verified: Proof;
+      readonly url?: string;
+    }
+  | {
+      readonly type: 'release.failed';
+      readonly reason: string;
+      readonly undoing: boolean;
+      /** What is done about it: `putting v11 back`. */
+      readonly remedy: string;
+    }
   | { readonly type: 'release.rolled-back'; readonly message: string }
   /** The last event. A deploy that failed before its release has an error and no result, a dry run neither. */
   | { readonly type: 'done'; readonly result?: DeployResult; readonly error?: ErrorDocument };

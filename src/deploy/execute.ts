@@ -1,5 +1,5 @@
 import type { DeployerError } from '../lib/errors.js';
-import type { ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
+import type { ReleaseContext, ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
 import type { Delivery } from './delivery.js';
 import { summaryOfStep, type Plan } from './plan.js';
 import type { DeployResult } from './result.js';
@@ -13,8 +13,7 @@ export interface Executed {
   readonly error?: DeployerError;
 }
 
-export interface ExecutePorts {
-  readonly signal: AbortSignal;
+export interface ExecutePorts extends Pick<ReleaseContext, 'signal' | 'exposedPorts'> {
   /** Of a plan whose push is no skip. */
   readonly delivery?: Pick<Delivery, 'run'>;
 }
@@ -27,19 +26,20 @@ export async function execute<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  { signal, delivery }: ExecutePorts,
+  { delivery, ...ports }: ExecutePorts,
 ): Promise<Executed> {
   for (const { step, action, summary } of plan.steps) {
     if (action === 'copy') await push(delivery, steps);
     else if (step === 'build' || step === 'push') steps.skip(step, STEP_TITLE[step], summary);
   }
-  const outcome = await release(target, plan, steps, signal);
+  const outcome = await release(target, plan, steps, ports);
   const result = resultOf(plan, outcome, steps);
   if ('error' in outcome) return { result, error: outcome.error };
   if (outcome.status === 'succeeded' || outcome.status === 'unchanged') {
     steps.emit({
       type: 'release.healthy',
       release: outcome.release,
+      verified: outcome.verified,
       ...(outcome.url ? { url: outcome.url } : {}),
     });
   }
@@ -59,13 +59,13 @@ async function release<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  signal: AbortSignal,
+  ports: Omit<ExecutePorts, 'delivery'>,
 ): Promise<ReleaseOutcome> {
   let failed: ReleaseOutcome | undefined;
   try {
     return await steps.run('release', summaryOfStep(plan, 'release'), async (voice) => {
       const report = (event: ReleaseEvent): void => tell(event, steps, voice);
-      const outcome = await target.release(plan.release, { report, signal });
+      const outcome = await target.release(plan.release, { ...ports, report });
       if ('error' in outcome) {
         failed = outcome;
         throw outcome.error;
@@ -80,19 +80,22 @@ async function release<R extends ReleasePlan>(
 
 function tell(event: ReleaseEvent, steps: Steps, voice: StepVoice): void {
   if (event.type === 'started') {
-    steps.emit({ type: 'release.started', release: event.release, units: event.units });
+    steps.emit({ ...event, type: 'release.started' });
   } else if (event.type === 'progress') voice.progress(event.message);
   else if (event.type === 'log') voice.log(event.level, event.message);
   else if (event.type === 'failed') {
-    steps.emit({ type: 'release.failed', reason: event.reason, undoing: event.undoing });
+    steps.emit({ ...event, type: 'release.failed' });
   } else steps.emit({ type: 'release.rolled-back', message: event.message });
 }
 
-function summaryOf({ status, units }: ReleaseOutcome): string {
+function summaryOf({ status, units, verified }: Exclude<ReleaseOutcome, { error: unknown }>): string {
   if (status === 'unchanged') return 'nothing to do: this image and configuration run already';
   if (status === 'detached') return 'handed over; not waiting for health (--detach)';
-  const healthy = units.filter(({ health }) => health === 'passing' || health === 'none').length;
-  return `${healthy}/${units.length} healthy`;
+  const well = units.filter(({ health }) => health === 'passing' || health === 'none').length;
+  // A release that succeeded has no other units than those that are well and those that sleep until they are needed.
+  const asleep = well < units.length ? `, ${units.length - well} asleep` : '';
+  const how = verified === 'checks' ? 'healthy' : 'started; no checks are configured: not proven to work';
+  return `${well}/${well === 0 ? units.length : well} ${how}${asleep}`;
 }
 
 function resultOf(plan: Plan, outcome: ReleaseOutcome, steps: Steps): DeployResult {
@@ -103,6 +106,7 @@ function resultOf(plan: Plan, outcome: ReleaseOutcome, steps: Steps): DeployResu
     image: plan.image,
     release: outcome.release,
     machines: outcome.units,
+    ...('verified' in outcome ? { verified: outcome.verified } : {}),
     ...('url' in outcome && outcome.url !== undefined ? { url: outcome.url } : {}),
     durations: steps.durations(),
   };

@@ -11,8 +11,8 @@ export function presentRelease(releases: readonly ReleaseRecord[]): ReleaseRecor
 }
 
 /**
- * The release that is meant: `v11`, `11`, or its id; unless told the last one before the present that was not
- * itself undone.
+ * The release that is meant: `v11`, `11`, or its id; unless told the last one before the present that was healthy,
+ * and not itself undone.
  * @throws DeployerError `release_not_found`, naming those that there are
  */
 export function chooseRelease(
@@ -23,7 +23,9 @@ export function chooseRelease(
   const chosen = wanted === undefined ? beforePresent(releases) : findRelease(releases, wanted);
   if (chosen !== undefined) return chosen;
   const what =
-    wanted === undefined ? 'no release before the present one' : `no release ${cleanLine(wanted, 60)}`;
+    wanted === undefined
+      ? 'no release before the present one that was healthy'
+      : `no release ${cleanLine(wanted, 60)}`;
   const there = newestFirst(releases).map(({ version, status }) => `v${version} (${status})`);
   throw new DeployerError('release_not_found', `${app} has ${what}`, {
     evidence: [
@@ -31,7 +33,12 @@ export function chooseRelease(
         ? 'no release is known of it'
         : `there: ${there.slice(0, MOST_NAMED).join(', ')}${there.length > MOST_NAMED ? ', …' : ''}`,
     ],
-    suggestions: [`deployer release list -a ${app}`],
+    suggestions: [
+      `deployer release list -a ${app}`,
+      ...(wanted === undefined && there.length > 1
+        ? [`name one: deployer release rollback vN -a ${app}`]
+        : []),
+    ],
   });
 }
 
@@ -42,7 +49,10 @@ function findRelease(releases: readonly ReleaseRecord[], wanted: string): Releas
 
 function beforePresent(releases: readonly ReleaseRecord[]): ReleaseRecord | undefined {
   const present = presentRelease(releases)?.version ?? 0;
-  return newestFirst(releases).find(({ version, status }) => version < present && status !== 'rolled-back');
+  return newestFirst(releases).find(
+    ({ version, status, wasHealthy }) =>
+      version < present && status !== 'rolled-back' && wasHealthy !== false,
+  );
 }
 
 function newestFirst(releases: readonly ReleaseRecord[]): ReleaseRecord[] {

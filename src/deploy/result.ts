@@ -1,4 +1,4 @@
-import type { DeployImage, ReleaseIdentity, Unit } from '../targets/target.js';
+import type { DeployImage, Proof, ReleaseIdentity, Unit } from '../targets/target.js';
 
 /** The `--json` document of `deployer deploy`. */
 export interface DeployResult {
@@ -8,6 +8,8 @@ export interface DeployResult {
   readonly image: DeployImage;
   readonly release: ReleaseIdentity;
   readonly machines: readonly Unit[];
+  /** What the success stands on; absent when there is none. */
+  readonly verified?: Proof;
   readonly url?: string;
   /** milliseconds */
   readonly durations: Readonly<Record<'search' | 'build' | 'push' | 'release' | 'total', number>>;

@@ -38,6 +38,7 @@ export class Steps {
   ): Promise<T> {
     const started = this.#clock.now();
     this.emit({ type: 'step.started', step, title });
+    let progressed: string | undefined;
     const elapsed = (): number => this.#clock.now() - started;
     try {
       const {
@@ -45,7 +46,11 @@ export class Steps {
         summary,
         durationMs = elapsed(),
       } = await work({
-        progress: (message) => this.emit({ type: 'step.progress', step, message }),
+        progress: (message) => {
+          // What is said again is no progress.
+          if (message !== progressed) this.emit({ type: 'step.progress', step, message });
+          progressed = message;
+        },
         log: (level, message) => this.emit({ type: 'step.log', step, level, message }),
       });
       this.#durations.set(step, durationMs);

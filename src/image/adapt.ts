@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
 import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
-import type { Capabilities } from './capabilities.js';
+import { isRegistryOf, type Capabilities } from './capabilities.js';
 import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
 
@@ -16,6 +16,8 @@ export type Adaptation =
       /** Of what is handed over, as far as it is known: a conversion gives it another. */
       readonly digest: Digest;
       readonly platform?: Platform;
+      /** The manifest that will run, whether by itself or through an index. */
+      readonly image: Digest;
       /** Why the target can't pull it from where it lies, when it can't. */
       readonly copy?: string;
       readonly reason: string;
@@ -27,7 +29,7 @@ export interface AdaptRequest {
   readonly digest: Digest;
   /** The registry's host; undefined when it lies in none. */
   readonly domain?: string | undefined;
-  /** Its registry gives it only to those who are logged in there, which the target is not. */
+  /** Its registry gives it only to those who are logged in there; undefined when that is not known. */
   readonly isPrivate?: boolean;
   readonly shape: ImageShape;
   readonly target: string;
@@ -54,6 +56,7 @@ export function adapt(request: AdaptRequest): Adaptation {
   if (image === undefined) return refusePlatform(images, target, wanted);
   const copy = whyCopied(request);
   const rest = {
+    image: image.digest,
     ...(copy === undefined ? {} : { copy }),
     ...(image.platform === undefined ? {} : { platform: image.platform }),
   };
@@ -109,16 +112,13 @@ function isZstd({ mediaType }: Descriptor): boolean {
 }
 
 function whyCopied({ domain, isPrivate, target, capabilities }: AdaptRequest): string | undefined {
+  const { registries, pull } = capabilities;
   if (domain === undefined) return 'it lies in no registry';
-  if (!takesRegistry(capabilities.registries, domain)) return `${target} pulls from its own registries only`;
-  return isPrivate === true ? `it is private in ${domain}, where ${target} is not logged in` : undefined;
-}
-
-function takesRegistry(registries: Capabilities['registries'], domain: string): boolean {
-  if (registries === 'any') return true;
-  return registries.some((host) =>
-    host.startsWith('*.') ? domain.endsWith(host.slice(1)) : domain === host,
-  );
+  if (registries !== 'any' && !isRegistryOf(registries, domain))
+    return `${target} pulls from its own registries only`;
+  if (isPrivate !== true || pull?.elsewhere !== 'anonymous' || isRegistryOf(pull.own, domain))
+    return undefined;
+  return `it is private in ${domain}, and ${pull.how}`;
 }
 
 /** moby's rule: not an artifact, which is known by a config of its own kind. */

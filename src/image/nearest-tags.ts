@@ -3,7 +3,12 @@ import { isTag } from '../oci/reference.js';
 import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
 
 export type TagList =
-  | { readonly status: 'listed'; readonly tags: readonly string[] }
+  | {
+      readonly status: 'listed';
+      readonly tags: readonly string[];
+      /** There are more than these. */
+      readonly more: boolean;
+    }
   | { readonly status: 'no-repository' }
   | { readonly status: 'unknown'; readonly why: string };
 
@@ -28,6 +33,7 @@ export function readTags(answer: RegistryAnswer): TagList {
     status: 'listed',
     // They are shown in commands to copy: only what is a tag may stand there.
     tags: tags.filter((tag) => typeof tag === 'string' && isTag(tag)),
+    more: /rel="?next"?/.test(answer.headers['link'] ?? ''),
   };
 }
 

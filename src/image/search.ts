@@ -1,10 +1,8 @@
 import type { Clock } from '../lib/clock.js';
-import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
-import { formatReference, manifestNameOf, type Reference } from '../oci/reference.js';
+import { manifestNameOf, type Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
-import { repositoryMissing } from '../registry/refusal.js';
-import { nearestTags, readTags, type TagList } from './nearest-tags.js';
+import { explainMissing, isMissing, listTags } from './missing-image.js';
 import { verifyManifest, type StoredManifest } from './stored-manifest.js';
 
 export interface FoundImage {
@@ -24,10 +22,7 @@ export interface SearchOptions {
   readonly onWait?: (why: string) => void;
 }
 
-const TAGS_ASKED = 1000;
 const PAUSE_MS = 2000;
-/** Here the tag list can tell more, and time may. */
-const NOT_THERE: ReadonlySet<ErrorCode> = new Set(['tag_not_found', 'digest_not_found']);
 /** A tag that is listed while its manifest is missing is on its way: this long it is worth waiting. */
 const LISTED_LAG_MS = 6000;
 
@@ -57,14 +52,14 @@ export class ImageSearch {
       try {
         return { reference, stored: verifyManifest(answer, reference) };
       } catch (error) {
-        if (!(error instanceof DeployerError) || !NOT_THERE.has(error.code)) throw error;
-        const tags = await this.#tags(reference, signal);
+        if (!isMissing(error)) throw error;
+        const tags = await listTags(this.#client, reference, { signal });
         const listed =
           reference.digest === undefined &&
           tags.status === 'listed' &&
           tags.tags.includes(manifestNameOf(reference));
         const patience = Math.max(options.lagMs ?? 0, listed ? LISTED_LAG_MS : 0);
-        if (this.#clock.now() - started + PAUSE_MS > patience) throw missing(error, reference, tags);
+        if (this.#clock.now() - started + PAUSE_MS > patience) throw explainMissing(error, reference, tags);
         onWait?.(
           listed
             ? `${reference.domain} lists the tag, but does not have its manifest yet; asking again`
@@ -74,47 +69,4 @@ export class ImageSearch {
       }
     }
   }
-
-  /** What the tag list says; it only adds to an error, so its own failure is a fact beside it, not a cause. */
-  async #tags(reference: Reference, signal: AbortSignal | undefined): Promise<TagList> {
-    try {
-      return readTags(await this.#client.tags(reference, TAGS_ASKED, signal));
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof DeployerError) return { status: 'unknown', why: error.message };
-      throw error;
-    }
-  }
-}
-
-function missing(error: DeployerError, reference: Reference, tags: TagList): DeployerError {
-  const name = formatReference(reference);
-  if (tags.status === 'no-repository') {
-    const { code, message, suggestions } = repositoryMissing(reference);
-    return new DeployerError(code, message, { cause: error, evidence: error.evidence, suggestions });
-  }
-  if (reference.digest !== undefined) return error;
-  if (tags.status === 'unknown') {
-    return new DeployerError('tag_not_found', `${name} is not there`, {
-      cause: error,
-      evidence: [...error.evidence, `the tags that are there can't be listed: ${tags.why}`],
-      suggestions: ['check the spelling of repository and tag'],
-    });
-  }
-  const near = nearestTags(manifestNameOf(reference), tags.tags, 5);
-  return new DeployerError(
-    'tag_not_found',
-    `${name} is not there: the registry knows the repository, but not this tag`,
-    {
-      cause: error,
-      evidence: [
-        ...error.evidence,
-        near.length === 0 ? 'the repository has no tags' : `tags there: ${near.join(', ')}`,
-      ],
-      suggestions:
-        near.length === 0
-          ? [`push it: docker push ${name}`]
-          : [`deployer image inspect ${formatReference({ ...reference, tag: near[0] })}`],
-    },
-  );
 }

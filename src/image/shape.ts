@@ -100,7 +100,10 @@ async function readImage(
 }
 
 /** An image's configuration; undefined for what is no container image. */
-async function readConfig(content: ImageContent, { config }: ImageManifest): Promise<Buffer | undefined> {
+export async function readConfig(
+  content: ImageContent,
+  { config }: ImageManifest,
+): Promise<Buffer | undefined> {
   if (!isImageConfig(config.mediaType) || config.size > CONFIG_LIMIT) return undefined;
   const chunks: Buffer[] = [];
   for await (const chunk of content.blob(config).open(0, 'here')) chunks.push(Buffer.from(chunk));

@@ -28,6 +28,7 @@ export const EXIT_OF = {
   schema1_unsupported: 5,
   platform_not_found: 5,
   image_incompatible: 5,
+  image_incomplete: 5,
   manifest_too_large: 5,
   manifest_invalid: 5,
   image_file_invalid: 5,

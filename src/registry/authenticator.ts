@@ -9,7 +9,8 @@ import type { ChallengeMemory } from './challenge-memory.js';
 import { basicAuthorization, type CredentialSource } from './credentials/credential.js';
 import { checkRealm, realmRefusal } from './realm.js';
 import { splitScopes, uniteScopes } from './scope.js';
-import { fetchToken, type Token } from './token.js';
+import { grantOf, type TokenGrant } from './token-grant.js';
+import { fetchToken, type Token, type TokenRequest } from './token.js';
 
 const TOKEN_TIMEOUT = 120_000;
 
@@ -36,6 +37,8 @@ export interface AuthenticatorPorts {
   readonly retry: RetryPolicy;
   /** Milliseconds until a token must have come, with all tries; 2 minutes. */
   readonly tokenTimeoutMs?: number;
+  /** Told what each token is good for. */
+  readonly onToken?: (grant: TokenGrant) => void;
 }
 
 type BearerChallenge = Challenge & { readonly scheme: 'bearer' };
@@ -184,15 +187,18 @@ export class Authenticator {
     const scopes = this.scopes(access);
     const late = (): DeployerError => tooLate(realm, scopes, tokenTimeoutMs);
     const deadline = new Deadline(tokenTimeoutMs, late, signal);
+    const request: TokenRequest = {
+      host: access.host,
+      ...{ realm, scopes, signal: deadline.signal },
+      // Its own host may be wherever it is.
+      ...(realm.host === access.registry.host ? {} : { namedBy: access.registry.hostname }),
+      ...(challenge.service === undefined ? {} : { service: challenge.service }),
+      ...(credential === undefined ? {} : { credential }),
+    };
     try {
-      return await fetchToken(http, retry, {
-        host: access.host,
-        ...{ realm, scopes, signal: deadline.signal },
-        // Its own host may be wherever it is.
-        ...(realm.host === access.registry.host ? {} : { namedBy: access.registry.hostname }),
-        ...(challenge.service === undefined ? {} : { service: challenge.service }),
-        ...(credential === undefined ? {} : { credential }),
-      });
+      const token = await fetchToken(http, retry, request);
+      this.#ports.onToken?.(grantOf(request, token));
+      return token;
     } catch (error) {
       throw realmRefusal(error, realm, access.registry);
     } finally {

@@ -44,12 +44,16 @@ export class RegistryClient {
     }
   }
 
-  /** One page of tags, at most `count`, as the registry orders them. */
-  tags(reference: Reference, count: number, signal?: AbortSignal): Promise<RegistryAnswer> {
+  /**
+   * One page of tags, at most `count`, as the registry orders them.
+   * @param last the last tag of the page before
+   */
+  tags(reference: Reference, count: number, signal?: AbortSignal, last?: string): Promise<RegistryAnswer> {
+    const after = last === undefined ? '' : `&last=${encodeURIComponent(last)}`;
     return this.#ask({
       reference,
       method: 'GET',
-      path: `tags/list?n=${count}`,
+      path: `tags/list?n=${count}${after}`,
       accept: [],
       limit: 2 ** 20,
       signal,
@@ -59,6 +63,21 @@ export class RegistryClient {
   /** A small blob (a config, an attestation), whole; the caller checks its digest. */
   blob(reference: Reference, digest: Digest, limit: number, signal?: AbortSignal): Promise<RegistryAnswer> {
     return this.#ask({ reference, method: 'GET', path: `blobs/${digest}`, accept: [], limit, signal });
+  }
+
+  /** Whether a blob is there, and how long; a registry that does not tell the length is believed. */
+  async headBlob(
+    { domain, path }: Reference,
+    digest: Digest,
+    signal?: AbortSignal,
+  ): Promise<{ readonly status: number; readonly length?: number }> {
+    const { response } = await this.requests.send(
+      { domain, path, actions: ['pull'] },
+      { method: 'HEAD', target: `blobs/${digest}`, ...(signal === undefined ? {} : { signal }) },
+    );
+    await response.discard();
+    const { 'content-length': length } = response.headers;
+    return { status: response.status, ...(length === undefined ? {} : { length: Number(length) }) };
   }
 
   async #ask({

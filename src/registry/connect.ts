@@ -11,6 +11,7 @@ import { FileChallengeMemory, noMemory } from './challenge-memory.js';
 import { RegistryClient, type RegistryClientPorts } from './client.js';
 import { anonymous, firstOf, telling, type CredentialSource } from './credentials/credential.js';
 import { DockerCredentials } from './credentials/docker-credentials.js';
+import type { TokenGrant } from './token-grant.js';
 
 export interface ConnectOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   readonly trace?: (roundTrip: RoundTrip) => void;
   /** Told every secret that is used, before it is. */
   readonly onSecret?: (secret: string) => void;
+  /** Told what each token is good for that a registry's token server gives. */
+  readonly onToken?: (grant: TokenGrant) => void;
   /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
   readonly fallback?: CredentialSource;
   readonly insecure?: readonly string[];
@@ -75,6 +78,7 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
         clock,
         retry,
         ...timeouts,
+        ...(options.onToken === undefined ? {} : { onToken: options.onToken }),
       }),
       retry,
       insecure,

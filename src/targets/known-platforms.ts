@@ -1,5 +1,4 @@
-import type { NamedCapabilities } from '../image/diagnose.js';
-import type { Capabilities } from './target.js';
+import type { Capabilities, KnownPlatform } from '../image/capabilities.js';
 import { flyCapabilities } from './fly/capabilities.js';
 
 const LINUX_AMD64 = { os: 'linux', architecture: 'amd64' };
@@ -21,13 +20,14 @@ const takesAll: Capabilities = {
  * What the platforms of the field take, for `image diagnose`; a platform that `deploy` hands over to declares its
  * own table in its folder.
  */
-export const knownPlatforms: readonly NamedCapabilities[] = [
-  { name: 'fly', capabilities: flyCapabilities },
+export const knownPlatforms: readonly KnownPlatform[] = [
+  { name: 'fly', capabilities: flyCapabilities, repository: 'registry.fly.io/APP', deploys: true },
   {
     name: 'docker',
     capabilities: {
       ...takesAll,
       zstd: false,
+      pull: { own: [], elsewhere: 'credentials', how: 'the engine pulls with what docker login gave it' },
       note: 'Docker Engine 20.10 takes indexes; zstd layers since 23.0',
     },
   },
@@ -36,6 +36,11 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
     capabilities: {
       ...takesAll,
       zstd: false,
+      pull: {
+        own: [],
+        elsewhere: 'credentials',
+        how: 'its nodes pull with the credentials that go along: docker service create --with-registry-auth',
+      },
       note: 'each node pulls for its own platform, as its Docker Engine can',
     },
   },
@@ -43,7 +48,8 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
     name: 'kubernetes',
     capabilities: {
       ...takesAll,
-      note: 'containerd picks the platform out of an index; private images need pull secrets',
+      pull: { own: [], elsewhere: 'credentials', how: 'its nodes pull with a pull secret: imagePullSecrets' },
+      note: 'containerd picks the platform out of an index',
     },
   },
   {
@@ -51,6 +57,11 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
     capabilities: {
       ...takesAll,
       platforms: [LINUX_AMD64, LINUX_ARM64],
+      pull: {
+        own: ['*.amazonaws.com'],
+        elsewhere: 'credentials',
+        how: "it pulls from ECR with the task's execution role, else with repositoryCredentials",
+      },
       note: 'takes indexes, and zstd unless mixed with gzip',
     },
   },
@@ -59,8 +70,14 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
     capabilities: {
       ...takesAll,
       registries: ['gcr.io', '*.gcr.io', '*.pkg.dev', 'docker.io'],
+      pull: {
+        own: ['gcr.io', '*.gcr.io', '*.pkg.dev'],
+        elsewhere: 'anonymous',
+        how: 'cloudrun pulls with its service agent from Artifact Registry and gcr.io, and public images from docker.io',
+      },
       note: 'an index must hold linux/amd64; images from Artifact Registry, gcr.io or docker.io',
     },
+    repository: 'REGION-docker.pkg.dev/PROJECT/REPOSITORY/APP',
   },
   {
     name: 'lambda',
@@ -71,9 +88,14 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
       zstd: false,
       platforms: [LINUX_AMD64, LINUX_ARM64],
       registries: ['*.amazonaws.com'],
-      digestReference: true,
+      pull: {
+        own: ['*.amazonaws.com'],
+        elsewhere: 'anonymous',
+        how: 'lambda pulls from private ECR with the rights of the repository policy',
+      },
       note: 'one manifest, no index, so no attestation; private ECR of its own region',
     },
+    repository: 'ACCOUNT.dkr.ecr.REGION.amazonaws.com/APP',
   },
   {
     name: 'heroku',
@@ -84,8 +106,14 @@ export const knownPlatforms: readonly NamedCapabilities[] = [
       oci: false,
       zstd: false,
       registries: ['registry.heroku.com'],
+      pull: {
+        own: ['registry.heroku.com'],
+        elsewhere: 'anonymous',
+        how: 'heroku runs what lies in its own registry',
+      },
       digestReference: false,
       note: 'one Docker schema 2 manifest in registry.heroku.com/APP/PROCESS',
     },
+    repository: 'registry.heroku.com/APP/web',
   },
 ];

@@ -51,27 +51,50 @@ export interface ReleaseIdentity {
   readonly version: number;
   /** The release that ran before, if any. */
   readonly previous?: number;
+  /** The last release before it that was healthy: what one would go back to. */
+  readonly lastHealthy?: number;
 }
+
+/**
+ * What a release's success stands on: every check of every unit passes and has stayed so; all were started and have
+ * stayed up, which proves no answer; or nothing, because nothing was waited for.
+ */
+export type Proof = 'checks' | 'started' | 'nothing';
 
 /** What happens during a release, as it happens. */
 export type ReleaseEvent =
-  | { readonly type: 'started'; readonly release: ReleaseIdentity; readonly units: number }
+  | {
+      readonly type: 'started';
+      readonly release: ReleaseIdentity;
+      readonly units: number;
+      /** How long the target's locks outlive a deploy that is killed, in milliseconds. */
+      readonly lockLifeMs: number;
+    }
   /** Replaces what was shown last. */
   | { readonly type: 'progress'; readonly message: string; readonly healthy: number; readonly total: number }
   /** A line to keep. */
   | { readonly type: 'log'; readonly level: 'info' | 'warning'; readonly message: string }
-  | { readonly type: 'failed'; readonly reason: string; readonly undoing: boolean }
+  | {
+      readonly type: 'failed';
+      readonly reason: string;
+      readonly undoing: boolean;
+      /** What is done about it: `putting v11 back`. */
+      readonly remedy: string;
+    }
   | { readonly type: 'rolled-back'; readonly message: string };
 
 export interface ReleaseContext {
   readonly report: (event: ReleaseEvent) => void;
   /** Aborted by the first Ctrl-C: stop, undo, return `failed` or `rolled-back` with code `interrupted`. */
   readonly signal: AbortSignal;
+  /** The ports that the image says it listens on, asked for when that may explain a failure. */
+  readonly exposedPorts?: () => Promise<readonly number[]>;
 }
 
 export type ReleaseOutcome =
   | {
       readonly status: 'succeeded' | 'unchanged' | 'detached';
+      readonly verified: Proof;
       readonly release: ReleaseIdentity;
       readonly units: readonly Unit[];
       readonly url?: string;
@@ -97,7 +120,13 @@ export interface ReleaseRecord {
   readonly version: number;
   readonly image: string;
   readonly digest?: string;
-  readonly status: 'running' | 'partial' | 'past' | 'rolled-back';
+  /**
+   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone. `unproven`: on all units,
+   * and nobody knows (yet) whether it is healthy.
+   */
+  readonly status: 'running' | 'partial' | 'past' | 'rolled-back' | 'failed' | 'unproven';
+  /** Whether it was ever seen healthy; absent where whoever made it noted nothing. */
+  readonly wasHealthy?: boolean;
   readonly createdAt?: string;
   readonly units: number;
 }

@@ -35,7 +35,9 @@ export function releaseDetailLines({ release, machines }: ReleaseDocument): stri
 }
 
 function partly({ status }: ReleaseRecord): string {
-  return status === 'partial' ? ', on some of its machines (a deploy broke off, or is going on)' : '';
+  if (status === 'partial') return ', on some of its machines (a deploy broke off, or is going on)';
+  if (status === 'failed') return ', which failed and was not put back';
+  return status === 'unproven' ? ', not known to be healthy (yet)' : '';
 }
 
 function releaseRow({ version, status, units, createdAt, image }: ReleaseRecord): string[] {

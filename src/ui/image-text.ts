@@ -1,4 +1,3 @@
-import type { Diagnosis } from '../image/diagnose.js';
 import type { Inspection, InspectedPlatform } from '../image/inspect.js';
 import { formatSize } from '../lib/size.js';
 import { cleanLine } from '../lib/text.js';
@@ -32,32 +31,4 @@ function platformLines({ os, architecture, variant, digest, size, layers }: Insp
       (layer) => `    layer      ${layer.digest}  ${formatSize(layer.size)}  ${cleanLine(layer.mediaType)}`,
     ),
   ];
-}
-
-/** `image diagnose` for a person: who is told what, and what follows. */
-export function diagnosisLines(diagnosis: Diagnosis): string[] {
-  const { reference, digest, clients, targets, suggestions } = diagnosis;
-  const lines = [
-    digest === undefined ? reference : `${reference}  ${digest}`,
-    '',
-    'What each kind of client is told:',
-  ];
-  for (const { name, who, method, status, code, message, found } of clients) {
-    lines.push(
-      `  ${found ? '✔' : '✖'} ${name.padEnd(18)} ${method.padEnd(4)} ${status === 0 ? 'no answer' : status}  ${who}`,
-    );
-    if (!found && (code !== undefined || message !== undefined)) {
-      lines.push(`      ${[code, message].filter((part) => part !== undefined && part !== '').join(': ')}`);
-    } else if (!found && method === 'HEAD') {
-      lines.push('      (an answer to HEAD has no body: the reason stays hidden)');
-    }
-  }
-  if (targets.length > 0) lines.push('', 'What follows for each target:');
-  for (const { name, runs, adaptation, reason } of targets) {
-    lines.push(
-      `  ${runs ? '✔' : '✖'} ${name.padEnd(18)} ${runs ? 'runs it as it is' : `needs: ${adaptation}`}. ${reason}`,
-    );
-  }
-  if (suggestions.length > 0) lines.push('', ...suggestions.map((suggestion) => `Try: ${suggestion}`));
-  return lines;
 }

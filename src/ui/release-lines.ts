@@ -2,9 +2,9 @@ import type { TimedDeployEvent } from '../deploy/events.js';
 import type { DeployResult } from '../deploy/result.js';
 import { cleanLine } from '../lib/text.js';
 
-/** `machine e784 exited with code 1; putting the previous release back` */
+/** `machine e784 exited with code 1; putting v11 back` */
 export function releaseFailureLine(event: TimedDeployEvent & { readonly type: 'release.failed' }): string {
-  return `${cleanLine(event.reason)}${event.undoing ? '; putting the previous release back' : ''}`;
+  return `${cleanLine(event.reason)}; ${cleanLine(event.remedy)}`;
 }
 
 /** What a deploy that did not fail came to, in one line. A failed one is told by its error. */
@@ -13,7 +13,9 @@ export function resultLine(result: DeployResult): string | undefined {
   const at = result.url === undefined ? '' : ` at ${cleanLine(result.url)}`;
   switch (result.status) {
     case 'succeeded':
-      return `${version} is live${at}${previousOf(result)}`;
+      return result.verified === 'started'
+        ? `${version} has started${at}; no checks are configured, so nothing proves that it works${backOf(result)}`
+        : `${version} is live${at}${backOf(result)}`;
     case 'unchanged':
       return `${version} is live already${at}: nothing to do`;
     case 'detached':
@@ -24,6 +26,9 @@ export function resultLine(result: DeployResult): string | undefined {
   }
 }
 
-function previousOf({ release: { previous } }: DeployResult): string {
-  return previous === undefined ? '' : `   (previous: v${previous}; deployer release rollback v${previous})`;
+/** The way back leads to a release that was healthy, whatever ran last. */
+function backOf({ release: { previous, lastHealthy } }: DeployResult): string {
+  if (lastHealthy === undefined) return '';
+  const which = lastHealthy === previous ? 'previous' : 'last healthy before it';
+  return `   (${which}: v${lastHealthy}; deployer release rollback v${lastHealthy})`;
 }

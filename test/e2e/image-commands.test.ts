@@ -181,17 +181,29 @@ describe('deployer image, of each class of failure', function () {
     });
   }
 
-  it('diagnose answers of an image that nobody finds: that is a result, not a failure', async () => {
-    const { code, stdout, stderr } = await runProgram([
-      'image',
-      'diagnose',
-      'registry.invalid/app:v1',
-      '--json',
-    ]);
-    expect([code, stderr]).to.deep.equal([0, '']);
-    const { clients } = documentIn('diagnosis', stdout);
-    expect(new Set(clients.map(({ code: told }) => told))).to.deep.equal(new Set(['dns_failed']));
-  });
+  const NOT_USAGE = Object.entries(FAILURES).filter(([, { exit }]) => exit !== 2);
+  for (const [what, { script, name, exit, code }] of NOT_USAGE) {
+    it(`(${what}) has diagnose print its whole report, and end with ${exit} as well`, async () => {
+      await using server = await startHostileServer(script ?? (() => notFound));
+      const asked = ['image', 'diagnose', name ?? `${server.host}/app:v1`];
+      const [json, human] = await Promise.all([runProgram([...asked, '--json']), runProgram(asked)]);
+      const { clients, targets, suggestions, error } = {
+        ...documentIn('diagnosis', json.stdout),
+        error: failureIn(json),
+      };
+      expect([json.code, json.stderr, error.code]).to.deep.equal([exit, '', code]);
+      expect(clients).to.have.length.above(10);
+      expect(targets).to.deep.equal([]);
+      expect(error.suggestions).to.deep.equal(suggestions).and.not.to.deep.equal([]);
+
+      expect(human.code).to.equal(exit);
+      expect(human.stdout).to.contain('What each kind of client is told:').and.contain('  ✖ full ');
+      expect(human.stdout).to.contain(`Try: ${suggestions[0]}\n`);
+      expect(human.stderr)
+        .to.contain(`✖ ${error.message.split('\n')[0]}\n`)
+        .and.not.to.contain('Try: ');
+    });
+  }
 
   it('waits for a tag that is listed before its manifest is there, and says so on stderr', async () => {
     const image = await small();

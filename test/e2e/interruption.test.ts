@@ -49,7 +49,7 @@ describe('a deploy that is interrupted', function () {
     expect([code, stdout]).to.deep.equal([130, '']);
     const [, after = ''] = stderr.split(TOLD);
     expect(after).to.match(
-      /^ {4}interrupted; putting the previous release back\n {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
+      /^ {4}interrupted; putting v1 back\n {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
     );
     await expectImage('plain', good);
     expect(await isLocked('plain')).to.equal(false);
@@ -109,13 +109,15 @@ describe('a deploy that is interrupted', function () {
     });
     const program = await midRelease('halt');
     program.kill('SIGINT');
-    await eventually(() => expect(program.stderr()).to.contain('putting the previous release back'));
+    await eventually(() => expect(program.stderr()).to.contain('putting v1 back'));
     const asked = performance.now();
     program.kill('SIGINT');
     const { code, stderr } = await program.finished;
     expect(code).to.equal(130);
     expect(performance.now() - asked).to.be.below(2000);
-    expect(stderr).to.match(/✖ stopped at once; what was under way was not undone\n$/);
+    expect(stderr).to.match(
+      /✖ stopped at once; what was under way was not undone\n {2}machines of halt run v2 or what ran before it; their locks end by themselves within 13 s\n {2}Try: deployer status -a halt\n {2}Try: deployer release rollback v1 -a halt\n$/,
+    );
     await expectImage('halt', bad);
   });
 

@@ -40,6 +40,7 @@ describe('--json', function () {
       `POST ${apiUrl}/v1/apps/shop/ip_assignments`,
       `POST ${apiUrl}/v1/apps/shop/ip_assignments`,
       `POST ${apiUrl}/v1/apps/shop/machines`,
+      `POST ${apiUrl}/v1/apps/shop/machines/*/metadata/deployer_health`,
     ]);
     expect((await stage.platform.client.call('GET /apps/shop')).status, 'a dry run').to.equal(404);
 

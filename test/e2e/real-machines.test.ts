@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
-import type { ImageOptions } from '../support/image-fixtures.js';
+import { startDockerRegistry } from '../support/docker-registry.js';
+import { buildxIndex, type ImageOptions } from '../support/image-fixtures.js';
 import type { Finished } from '../support/program.js';
+import { pushFixture } from '../support/push-fixture.js';
 import { requires } from '../support/requirements.js';
 import { flyToml, setStage, type PushedImage, type Stage } from '../support/stage.js';
 
@@ -13,6 +15,11 @@ const IMAGES = {
   v1: {},
   v2: {},
   crashing: { command: ['/bin/sh', '-c', 'echo no database; exit 3'] },
+  shortLived: {
+    command: ['/bin/sh', '-c', '/bin/busybox httpd -p 8080 -h /www; sleep 3; echo no cache; exit 4'],
+  },
+  elsewhere: { command: ['/bin/busybox', 'httpd', '-f', '-p', '3000', '-h', '/www'], exposes: 3000 },
+  inward: { command: ['/bin/busybox', 'httpd', '-f', '-p', '127.0.0.1:8080', '-h', '/www'] },
   deaf: { command: ['/bin/sleep', '1000'] },
   greedy: { command: ['/bin/sh', '-c', ENDLESS] },
 } as const satisfies Record<string, ImageOptions>;
@@ -75,13 +82,66 @@ describe('machines that are containers of a Docker Engine', function () {
     ]);
     expect(timedOut.code, timedOut.stderr).to.equal(8);
     expect(timedOut.stderr).to.match(
-      /✖ v2 failed: machine \w+ timed out after 4\.0s waiting for its checks to pass; v1 is back/,
+      /✖ v2 failed: machine \w+ timed out after 4\.0s waiting for its checks to pass: nothing answers on port 8080; v1 is back/,
     );
     expect(timedOut.stderr).to.match(/^ {2}check servicecheck-00-http-8080: critical: /m);
     expect(killed.code, killed.stderr).to.equal(8);
     expect(killed.stderr).to.match(/✖ v2 failed: machine \w+ was killed: out of memory .*; v1 is back/);
     expect(killed.stderr).to.match(/exit_code=137 oom_killed/);
     expect(await Promise.all([ask(slow), ask(greedy)])).to.deep.equal(['v1', 'v1']);
+  });
+
+  for (const strategy of ['rolling', 'immediate'])
+    it(`are not live when they die three seconds after they have answered (${strategy})`, async () => {
+      const config = join(stage.folder, `${strategy}.toml`);
+      await writeFile(config, flyToml(`steady-${strategy}`, 1, '5s'));
+      const flags = ['--config', config, '--strategy', strategy];
+      const url = await begin(`steady-${strategy}`, ...flags);
+      const { code, stdout, stderr } = await deploy(`steady-${strategy}`, 'shortLived', ...flags);
+      expect([code, stdout], stderr).to.deep.equal([8, '']);
+      expect(stderr, stderr).to.match(/✖ v2 failed: machine \w+ .*exit.*code 4, after it was up; v1 is back/);
+      expect(await ask(url)).to.equal('v1');
+    });
+
+  it('are told why nobody answers: on which port they listen instead, and how to mend it', async () => {
+    const [elsewhere, inward] = await Promise.all(
+      (['elsewhere', 'inward'] as const).map((image) => deploy(image, image, '--wait-timeout', '4s')),
+    );
+    expect([elsewhere?.code, inward?.code], `${elsewhere?.stderr}${inward?.stderr}`).to.deep.equal([8, 8]);
+    const said = elsewhere?.stderr ?? '';
+    expect(said).to.match(
+      /^ {4}machine \w+: 0\/1 checks pass; servicecheck-00-http-8080 critical: connection refused/m,
+    );
+    expect(said).to.match(/✖ v1 failed: .*: nothing answers on port 8080; there was no release before/);
+    expect(said).to.match(/^ {2}internal_port of the service: 8080; its check: connection refused/m);
+    expect(said).to.match(/^ {2}a process in the machine listens on \S+:3000$/m);
+    expect(said).to.match(/^ {2}the image exposes 3000$/m);
+    expect(said).to.match(/Try: set the port that the app listens on: \[http_service\] internal_port = 3000/);
+    expect(inward?.stderr).to.match(
+      /Try: let the app listen on 0\.0\.0\.0:8080, not on its loopback address alone/,
+    );
+  });
+
+  it('of a private image are told why it can not be pulled, and where it could be', async function () {
+    requires('docker-registry');
+    await using registry = await startDockerRegistry({
+      auth: { kind: 'basic', user: 'ann', password: 'secret-word' },
+    });
+    const image = await buildxIndex({ message: 'private' });
+    const auth = Buffer.from('ann:secret-word').toString('base64');
+    const { host, url } = registry;
+    await pushFixture({ url, repository: 'private', authorization: `Basic ${auth}` }, 'v1', image);
+    const { code, stderr } = await stage.run(['deploy', '-a', 'private', '-i', `${host}/private:v1`], {
+      // As Fly's own registry: of any other private one the image would be copied.
+      env: { FLY_REGISTRY_HOST: host, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) },
+    });
+    expect(code, stderr).to.equal(8);
+    expect(stderr).to.match(
+      /✖ v1 failed: machine \w+ could not be started \(state failed\): .*no basic auth credentials/,
+    );
+    expect(stderr).to.match(
+      /Try: fly pulls from registry\.fly\.io and from public registries; .*deployer image copy/,
+    );
   });
 
   it('stay as the failure left them with --no-rollback: 9 when they are broken, 11 when they may yet come', async () => {
@@ -112,7 +172,7 @@ describe('machines that are containers of a Docker Engine', function () {
     for (; !ended.signal.aborted; await delay(20)) answers.add(await ask(url));
     const { code, stderr } = await release;
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.match(/\[3\/3\] machine \w+: healthy/);
+    expect(stderr).to.match(/\[3\/3\] machine \w+: checks pass/);
     // A request that is under way when its machine is told to end may be cut off: that is the app's own affair.
     const served = [...answers].filter((answer) => !answer.startsWith('three: its machine did not answer'));
     expect(served.sort(), 'and never "no healthy machine"').to.deep.equal(['v1', 'v2']);

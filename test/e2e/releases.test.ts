@@ -93,7 +93,7 @@ describe('the releases of an app', function () {
     expect(events.at(-1)?.type).to.equal('done');
     expect(run.stderr).to.match(/^ {2}POST http:\S+ {2}update machine \w+ to v4$/m);
     const planned = documentIn('plan', await succeeds('release', 'rollback', 'v1', '--dry-run', '--json'));
-    expect(planned.plan.writes.map(({ summary }) => summary)).to.have.lengthOf(4);
+    expect(planned.plan.writes.map(({ summary }) => summary)).to.have.lengthOf(5);
     expect(await running()).to.deep.equal(Array(2).fill([two.byDigest, 'second', '2']));
 
     expect(await succeeds('release', 'rollback', 'v1')).to.equal(

@@ -95,7 +95,7 @@ describe('what a person sees of a deploy', function () {
         ...untilRelease(good),
         '✔ Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))   1/1 healthy',
         '  › app shop created in organization personal',
-        '  › [1/1] machine ID: healthy',
+        '  › [1/1] machine ID: checks pass',
         'v1 is live',
       ]);
       const second = await onTerminal(stage, ['deploy', '-i', bad.reference]).finished;
@@ -103,7 +103,7 @@ describe('what a person sees of a deploy', function () {
       expect(stable(second.screen).slice(0, 9)).to.deep.equal([
         ...untilRelease(bad),
         '✖ Release v2 (rolling, 1 machine)',
-        '  › machine ID was killed: out of memory (exit code 137); putting the previous release back',
+        '  › machine ID was killed: out of memory (exit code 137); putting v1 back',
         '  › v1 is back',
         '  v2 failed: machine ID was killed: out of memory (exit code 137); v1 is back',
       ]);
@@ -145,7 +145,7 @@ describe('what a person sees of a deploy', function () {
         ...untilRelease(deaf),
         '✖ Release v2 (rolling, 1 machine)',
         '  › Interrupted: putting back what was there; press Ctrl-C again to stop at once',
-        '  › interrupted; putting the previous release back',
+        '  › interrupted; putting v1 back',
         '  › v1 is back',
         '  v2 was interrupted; v1 is back',
       ]);
@@ -169,7 +169,11 @@ describe('what a person sees of a deploy', function () {
         expect(stderr).not.to.contain('\u001b').and.not.to.contain('\r');
         const said = stable(stderr.trimEnd().split('\n'));
         expect(said.slice(0, 9)).to.deep.equal(linesUntilRelease(good));
-        expect(said.slice(-2)).to.deep.equal(['    [1/1] machine ID: healthy', '    1/1 healthy']);
+        expect(said.slice(-3)).to.deep.equal([
+          '    [1/1] machine ID: checks pass',
+          '    up: watching for 0.3s whether that lasts',
+          '    1/1 healthy',
+        ]);
       }
     });
 

@@ -15,7 +15,7 @@ export const RESULT: DeployResult = {
   app: 'example',
   target: 'fly',
   image: { requested: IMAGE, deployed: `registry.fly.io/example@${DIGEST}`, digest: DIGEST },
-  release: { id: 'r12', version: 12, previous: 11 },
+  release: { id: 'r12', version: 12, previous: 11, lastHealthy: 11 },
   machines: [{ id: 'e784079b', state: 'started', health: 'passing' }],
   url: 'https://example.fly.dev',
   durations: { search: 412, build: 0, push: 0, release: 14_200, total: 15_000 },
@@ -52,7 +52,7 @@ const UNTIL_RELEASE: readonly DeployEvent[] = [
   { type: 'step.skipped', step: 'build', title: 'Build image', reason: 'found remotely' },
   { type: 'step.skipped', step: 'push', title: 'Push image', reason: 'already there' },
   { type: 'step.started', step: 'release', title: RELEASE_TITLE },
-  { type: 'release.started', release: RESULT.release, units: 3 },
+  { type: 'release.started', release: RESULT.release, units: 3, lockLifeMs: 13_000 },
   { type: 'step.progress', step: 'release', message: '1/3 healthy' },
 ];
 
@@ -61,7 +61,7 @@ export const SUCCESS: readonly TimedDeployEvent[] = timed([
   { type: 'step.progress', step: 'release', message: '1/3 healthy' },
   { type: 'step.progress', step: 'release', message: '2/3 healthy' },
   { type: 'step.succeeded', step: 'release', summary: '3/3 healthy', durationMs: 14_200 },
-  { type: 'release.healthy', release: RESULT.release, url: 'https://example.fly.dev' },
+  { type: 'release.healthy', release: RESULT.release, verified: 'checks', url: 'https://example.fly.dev' },
   { type: 'done', result: RESULT },
 ]);
 
@@ -83,7 +83,12 @@ const ROLLED_BACK_ERROR: ErrorDocument = {
 
 export const ROLLED_BACK: readonly TimedDeployEvent[] = timed([
   ...UNTIL_RELEASE,
-  { type: 'release.failed', reason: 'machine e784079b exited with code 1', undoing: true },
+  {
+    type: 'release.failed',
+    reason: 'machine e784079b exited with code 1',
+    undoing: true,
+    remedy: 'putting v11 back',
+  },
   { type: 'release.rolled-back', message: 'v11 runs again on 3 machines' },
   { type: 'step.failed', step: 'release', error: ROLLED_BACK_ERROR },
   { type: 'done', result: { ...RESULT, status: 'rolled-back' }, error: ROLLED_BACK_ERROR },

@@ -34,6 +34,8 @@ export interface ImageOptions {
   readonly message?: string;
   /** Instead of a web server on port 8080. `/bin/sh` and busybox's applets are there. */
   readonly command?: readonly string[];
+  /** The port that it says it listens on. */
+  readonly exposes?: number;
   readonly env?: readonly string[];
   /** `false`: without busybox, so that it is quickly made and pushed; it can't be run. */
   readonly runnable?: boolean;
@@ -231,7 +233,7 @@ async function image(form: 'oci' | 'docker', options: ImageOptions): Promise<Fix
       config: {
         Env: ['PATH=/bin', ...(options.env ?? [])],
         Cmd: options.command ?? ['/bin/busybox', 'httpd', '-f', '-p', '8080', '-h', '/www'],
-        ExposedPorts: { '8080/tcp': {} },
+        ExposedPorts: { [`${options.exposes ?? 8080}/tcp`]: {} },
       },
       rootfs: { type: 'layers', diff_ids: layers.map((tar) => digestOf(tar)) },
       history: layers.map(() => ({ created: '2026-01-01T00:00:00Z', created_by: 'image-fixtures' })),

@@ -86,6 +86,8 @@ const diagnosis = v.object({
       code: v.optional(v.string()),
       message: v.optional(v.string()),
       found: v.boolean(),
+      mediaType: v.optional(v.string()),
+      digest: v.optional(v.string()),
     }),
   ),
   targets: v.array(
@@ -94,9 +96,42 @@ const diagnosis = v.object({
       runs: v.boolean(),
       adaptation: v.picklist(['none', 'pin', 'convert', 'copy', 'rebuild']),
       reason: v.string(),
+      pullsWith: v.picklist(['own-access', 'anonymous', 'credentials']),
     }),
   ),
   suggestions: strings,
+  tokens: v.array(
+    v.object({
+      realm: v.string(),
+      asked: strings,
+      granted: v.union([strings, v.literal('opaque')]),
+      lacking: strings,
+    }),
+  ),
+  clock: v.optional(v.object({ registry: v.pipe(v.string(), v.isoTimestamp()), skewSeconds: v.number() })),
+  rateLimit: v.optional(v.object({ limit: v.optional(count), remaining: v.optional(count) })),
+  tags: v.optional(
+    v.union([
+      v.object({ status: v.literal('listed'), count, more: v.boolean(), nearest: strings }),
+      v.object({ status: v.literal('no-repository') }),
+      v.object({ status: v.literal('unknown'), why: v.string() }),
+    ]),
+  ),
+  parts: v.optional(
+    v.object({
+      complete: v.boolean(),
+      checked: v.object({ manifests: count, blobs: count }),
+      problems: v.array(
+        v.object({
+          kind: v.picklist(['manifest', 'config', 'layer']),
+          digest,
+          state: v.picklist(['missing', 'damaged', 'unchecked']),
+          breaks: strings,
+          reason: v.string(),
+        }),
+      ),
+    }),
+  ),
 });
 
 const copy = v.object({

@@ -41,9 +41,12 @@ export interface Stage extends AsyncDisposable {
   fault(fault: Fault): Promise<void>;
 }
 
-/** With a check whose answer is there within a second. */
-export function flyToml(app: string, machines = 1): string {
+/** With a check whose answer is there within a second, and is believed soon: tests have no time to lose. */
+export function flyToml(app: string, machines = 1, minHealthyTime = '300ms'): string {
   return `app = "${app}"
+
+[deploy]
+  min_healthy_time = "${minHealthyTime}"
 
 [http_service]
   internal_port = 8080

@@ -7,6 +7,8 @@ import { registryOptions } from '../../cli/registry-options.js';
 import { loadConfig } from '../../config/load-config.js';
 import type { PlanDocument } from '../../deploy/plan.js';
 import type { DeployResult } from '../../deploy/result.js';
+import type { EventSink } from '../../deploy/events.js';
+import { LeftBehind } from '../../deploy/left-behind.js';
 import { rollback } from '../../deploy/rollback.js';
 import { systemClock as clock } from '../../lib/clock.js';
 import { parseDuration } from '../../lib/duration.js';
@@ -48,7 +50,13 @@ export default class ReleaseRollback extends BaseCommand {
     const request = { config, release: args.release, releaseId: randomUUID(), lockWaitMs, dryRun };
     const view = chooseView(this.io, flags);
     this.view = view;
-    const ports = { target, clock, sink: view.show, signal: this.signal };
+    const left = new LeftBehind(config.app);
+    this.leftBehind = () => left.describe();
+    const sink: EventSink = (event) => {
+      left.show(event);
+      view.show(event);
+    };
+    const ports = { target, clock, sink, signal: this.signal };
     const done = await rollback(request, ports).finally(() => view.close());
     if ('plan' in done) return done;
     if (done.error !== undefined) throw withDetails(done.error, done.result);

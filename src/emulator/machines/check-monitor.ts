@@ -103,7 +103,8 @@ export class CheckMonitor {
 
   async #run(check: NamedCheck): Promise<CheckAnswer> {
     const fault = this.#faults;
-    if (fault !== undefined && this.#clock.now() - this.#startedAt < (fault.passAfterMs ?? Infinity)) {
+    const ranMs = this.#clock.now() - this.#startedAt;
+    if (fault !== undefined && ranMs >= (fault.failAfterMs ?? 0) && ranMs < (fault.passAfterMs ?? Infinity)) {
       return { status: 'critical', output: fault.output ?? 'scripted fault: the check does not pass' };
     }
     if (this.#simulated)

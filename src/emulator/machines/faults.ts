@@ -54,7 +54,11 @@ const machineFault = v.strictObject({
     }),
     v.strictObject({ oom: v.strictObject({ afterMs: delayMs }) }),
     v.strictObject({
-      checks: v.strictObject({ passAfterMs: v.optional(delayMs), output: v.optional(shortText) }),
+      checks: v.strictObject({
+        failAfterMs: v.optional(delayMs),
+        passAfterMs: v.optional(delayMs),
+        output: v.optional(shortText),
+      }),
     }),
     v.strictObject({ neverStarts: v.literal(true) }),
   ]),
@@ -80,8 +84,8 @@ export type RequestFault = v.InferOutput<typeof requestFault>;
  * fits: the machine's id, its image's digest, its environment.
  * - `{crash: {afterMs, exitCode}}`: the process ends so, that long after it was started.
  * - `{oom: {afterMs}}`: it is killed for its memory: exit code 137, `oom_killed`.
- * - `{checks: {passAfterMs?, output?}}`: its checks are critical with this output, for so long, or for ever. After
- *   that they are what they really are.
+ * - `{checks: {failAfterMs?, passAfterMs?, output?}}`: its checks are critical with this output, from its start or
+ *   so long after it, until so long after its start or for ever. Before and after they are what they really are.
  * - `{neverStarts: true}`: it stays in `starting`.
  */
 export type MachineFault = v.InferOutput<typeof machineFault>;
@@ -91,7 +95,7 @@ export type Fault = RequestFault | MachineFault;
 /** All that goes wrong with one start of a machine. */
 export interface StartFaults {
   readonly crash?: { readonly afterMs: number; readonly exitCode: number; readonly oomKilled: boolean };
-  readonly checks?: { readonly passAfterMs?: number | undefined; readonly output?: string | undefined };
+  readonly checks?: Extract<MachineFault['effect'], { checks: unknown }>['checks'];
   readonly neverStarts: boolean;
 }
 

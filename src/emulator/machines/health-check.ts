@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { cleanText } from '../../lib/text.js';
@@ -16,6 +16,7 @@ export const OUTPUT_LIMIT = 1024;
 // The engine's own proxy accepts a connection before the app does, and closes it at once when nothing listens
 // inside: a connection that lives this long has reached the app.
 const PROXY_CLOSES_WITHIN_MS = 100;
+const CLOSED_AT_ONCE = 'connection refused: nothing listens inside';
 
 /** Connects to a loopback port. Rejects when it is refused, closed at once, or the signal aborts. */
 export async function askTcp(port: number, signal: AbortSignal): Promise<CheckAnswer> {
@@ -28,7 +29,7 @@ export async function askTcp(port: number, signal: AbortSignal): Promise<CheckAn
       once(socket, 'data', { signal }).then(() => 'open'),
       once(socket, 'end', { signal }).then(() => 'closed'),
     ]);
-    if (event === 'closed') throw new Error('the connection was closed at once: nothing listens inside');
+    if (event === 'closed') throw new Error(CLOSED_AT_ONCE);
     return { status: 'passing', output: 'connected' };
   } finally {
     socket.destroy();
@@ -58,13 +59,28 @@ export async function askHttp(check: CheckConfig, port: number, signal: AbortSig
   // After the response, what breaks is told by its body; `once` no longer listens here.
   request.on('error', () => undefined);
   request.end();
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const response = await responseTo(request);
   const status = response.statusCode ?? 0;
   const output = `${status} ${response.statusMessage ?? ''}\n${await firstCharacters(response)}`;
   return {
     status: status >= 200 && status < 300 ? 'passing' : 'critical',
     output: cleanText(output, OUTPUT_LIMIT),
   };
+}
+
+async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
+  const asked = performance.now();
+  try {
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return response;
+  } catch (error) {
+    const closed = hasCode(error, 'ECONNRESET') && performance.now() - asked < PROXY_CLOSES_WITHIN_MS;
+    throw closed ? new Error(CLOSED_AT_ONCE, { cause: error }) : error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 async function firstCharacters(response: IncomingMessage): Promise<string> {

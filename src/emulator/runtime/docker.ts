@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
 import type Docker from 'dockerode';
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import { cleanLine, cleanText } from '../../lib/text.js';
-import type { Exit } from '../machines/machine.js';
-import type { Instance, InstanceSpec, ProcessStat, Runtime } from './runtime.js';
+import { cleanLine } from '../../lib/text.js';
+import { ContainerInstance, removeContainer, statusOf } from './container.js';
+import type { Instance, InstanceSpec, Runtime } from './runtime.js';
 
 /** On every container, so that it can be told whose it is: the emulator, the app, the machine, its version. */
 const LABEL = {
@@ -121,96 +121,6 @@ export class DockerRuntime implements Runtime {
   }
 }
 
-class ContainerInstance implements Instance {
-  readonly ports: ReadonlyMap<number, number>;
-  readonly exit: Promise<Exit>;
-  readonly #container: Docker.Container;
-
-  constructor(container: Docker.Container, ports: ReadonlyMap<number, number>) {
-    this.#container = container;
-    this.ports = ports;
-    this.exit = this.#waitForExit();
-  }
-
-  async stop(signal: string, timeoutMs: number): Promise<void> {
-    await this.signal(signal);
-    const kill = setTimeout(() => void this.signal('SIGKILL').catch(() => this.remove()), timeoutMs);
-    try {
-      await this.exit;
-    } finally {
-      clearTimeout(kill);
-    }
-  }
-
-  async signal(signal: string): Promise<void> {
-    try {
-      await this.#container.kill({ signal });
-    } catch (error) {
-      // 404: already removed. 409: it has ended, and has nothing to be told.
-      if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
-    }
-  }
-
-  async suspend(): Promise<void> {
-    await this.#container.pause();
-  }
-
-  async resume(): Promise<void> {
-    await this.#container.unpause();
-  }
-
-  async processes(): Promise<readonly ProcessStat[]> {
-    const table = (await this.#container.top({ ps_args: '-o pid,rss,args' })) as { Processes?: string[][] };
-    return (table.Processes ?? []).map(([pid, rss, command]) => ({
-      pid: Number(pid),
-      rss: Number(rss) * 1024,
-      command: command ?? '',
-    }));
-  }
-
-  async lastLines(count: number): Promise<readonly string[]> {
-    let output: Buffer;
-    try {
-      output = await this.#container.logs({ stdout: true, stderr: true, tail: count });
-    } catch (error) {
-      // Removed by another hand, or being removed: its lines went with it.
-      if (statusOf(error) === 404 || statusOf(error) === 409) return [];
-      throw error;
-    }
-    return cleanText(withoutFrames(output))
-      .split('\n')
-      .filter((line) => line.trim() !== '');
-  }
-
-  remove(): Promise<void> {
-    return removeContainer(this.#container);
-  }
-
-  async #waitForExit(): Promise<Exit> {
-    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number };
-    return { exitCode: StatusCode, oomKilled: await this.#wasOomKilled() };
-  }
-
-  async #wasOomKilled(): Promise<boolean> {
-    try {
-      return (await this.#container.inspect()).State.OOMKilled;
-    } catch (error) {
-      // Removed while it still ran: killed by us, not for its memory.
-      if (statusOf(error) === 404) return false;
-      throw error;
-    }
-  }
-}
-
-async function removeContainer(container: Docker.Container): Promise<void> {
-  try {
-    await container.remove({ force: true, v: true });
-  } catch (error) {
-    // 404: gone. 409: the engine is removing it at this moment.
-    if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
-  }
-}
-
 function publishedPorts(
   info: Docker.ContainerInspectInfo,
   ports: readonly number[],
@@ -236,19 +146,4 @@ function pullError(line: string): string | undefined {
   if (line.trim() === '') return undefined;
   const message = JSON.parse(line) as { error?: unknown };
   return typeof message.error === 'string' ? cleanLine(message.error) : undefined;
-}
-
-// Without a TTY each piece of output follows 8 bytes: the stream's number, three zeros, the piece's length.
-function withoutFrames(output: Buffer): string {
-  const pieces: Buffer[] = [];
-  for (let at = 0; at + 8 <= output.length;) {
-    const length = output.readUInt32BE(at + 4);
-    pieces.push(output.subarray(at + 8, at + 8 + length));
-    at += 8 + length;
-  }
-  return Buffer.concat(pieces).toString('utf8');
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof Error && 'statusCode' in error ? (error.statusCode as number) : undefined;
 }

@@ -1,4 +1,5 @@
 import type { Exit } from '../machines/machine.js';
+import type { ListenSocket } from './listen-sockets.js';
 
 export const RUNTIME_CHOICES = ['auto', 'docker', 'none'] as const;
 export type RuntimeChoice = (typeof RUNTIME_CHOICES)[number];
@@ -23,6 +24,7 @@ export interface ProcessStat {
   readonly command: string;
   /** bytes */
   readonly rss?: number;
+  readonly listen_sockets?: readonly ListenSocket[];
 }
 
 /** A machine's main process, from its start to its end. */

@@ -1,5 +1,6 @@
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import { copyToFly, isPullFailure } from './pull-failure.js';
 
 /** An answer of the Machines API, read whole. */
 export interface ApiAnswer {
@@ -95,7 +96,9 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
     message: `the Machines API rejected the request (${status})`,
     suggestions: answer.body.includes('insufficient_capacity')
       ? ['choose another region: primary_region in fly.toml']
-      : ['mend what the API names in fly.toml or the flags, and deploy again'],
+      : isPullFailure(answer.body)
+        ? copyToFly('APP', 'REF')
+        : ['mend what the API names in fly.toml or the flags, and deploy again'],
   };
 }
 

@@ -1,15 +1,13 @@
-import { waitChecks } from './wait-checks.js';
-import { waitSettled } from './wait-settled.js';
 import { waitStarted } from './wait-started.js';
+import { waitUp } from './wait-up.js';
 import type { Watch } from './watch.js';
 
 /**
- * Waits until a machine's new version is up: started, then its checks, or without any a while of staying started.
- * @param checks how many are defined
+ * Waits until a machine's new version is up: started, every check passing, for so long without a break.
+ * @param forMs 0: the first pass of its checks is enough, or its start without any
  * @throws DeployerError `release_failed`, `timed_out`
  */
-export async function becomeHealthy(watch: Watch, checks: number): Promise<void> {
+export async function becomeHealthy(watch: Watch, forMs: number): Promise<void> {
   await waitStarted(watch);
-  if (checks > 0) await waitChecks(watch);
-  else await waitSettled(watch);
+  await waitUp(watch, forMs);
 }

@@ -10,6 +10,11 @@ export const flyCapabilities: Capabilities = {
   platforms: [{ os: 'linux', architecture: 'amd64' }],
   registries: 'any',
   digestReference: true,
+  pull: {
+    own: ['registry.fly.io'],
+    elsewhere: 'anonymous',
+    how: 'fly pulls only public images and those of registry.fly.io',
+  },
   // A manifest pushed to Fly's registry may answer MANIFEST_UNKNOWN for about 15 s.
   lag: { hosts: ['registry.fly.io'], ms: 16_000 },
   note: 'takes indexes since 2023; before, its API asked with Docker media types alone',

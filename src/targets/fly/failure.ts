@@ -49,7 +49,7 @@ export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: n
 }
 
 function mends({ app, release }: Failure): string[] {
-  const back = release.previous;
+  const back = release.lastHealthy;
   return [
     ...(back === undefined ? [] : [`deployer release rollback v${back} -a ${app}`]),
     `deployer status -a ${app}`,

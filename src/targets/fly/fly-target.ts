@@ -14,12 +14,11 @@ import { ApiTransport, apiBase } from './api-transport.js';
 import { appUrl } from './app-url.js';
 import { flyCapabilities } from './capabilities.js';
 import { releasesOf, type MachineHistory, type PastRelease } from './history.js';
-import { isDestroyed } from './machine.js';
 import { MachinesApi } from './machines-api.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
 import { flyRepository } from './registry-host.js';
 import { release } from './release.js';
-import { belongsToRelease } from './release-metadata.js';
+import { machinesOfReleases } from './release-metadata.js';
 import { unitOf } from './unit.js';
 
 export interface FlyTargetOptions {
@@ -80,9 +79,8 @@ export class FlyTarget implements Target<FlyState, FlyPlan> {
 
   async status(app: string, signal: AbortSignal): Promise<AppStatus> {
     const state = await this.#readExisting(app, signal);
-    // Without the machines' earlier versions: their present metadata tell which release runs.
-    const present = releasesOf(state.machines.map((machine) => ({ machine, versions: [] })));
-    const running = present.find(({ record }) => record.units > 0);
+    const past = await this.#past(state, signal);
+    const running = past.find(({ record }) => record.units > 0);
     const url = appUrl(state);
     return {
       app,
@@ -123,11 +121,7 @@ export class FlyTarget implements Target<FlyState, FlyPlan> {
     const app = await api.getApp(signal);
     const base = { app: api.app, apiUrl: this.#apiUrl, organization: this.#organization };
     if (app === undefined) return { ...base, exists: false, machines: [], addresses: 0 };
-    const all = await api.listMachines(signal);
-    const machines = all
-      .filter((machine) => !isDestroyed(machine))
-      .filter((machine) => belongsToRelease(machine.config ?? machine.incomplete_config))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const machines = machinesOfReleases(await api.listMachines(signal));
     const addresses = machines.length === 0 ? await api.countAddresses(signal) : undefined;
     return {
       ...base,

@@ -42,8 +42,9 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
     return `restarts in a loop: exited ${exits.length} times, exit code ${code}`;
   if (last !== undefined && (last.restarting === false || STOPPED.has(machine.state)))
     return `exited with code ${code}`;
-  if (DEAD.has(machine.state)) return `could not be started (state ${cleanLine(machine.state, 20)})`;
-  return undefined;
+  if (!DEAD.has(machine.state)) return undefined;
+  const said = launchError(machine, mark);
+  return `could not be started (state ${cleanLine(machine.state, 20)})${said === undefined ? '' : `: ${said}`}`;
 }
 
 /** Why a machine that ran is not to be waited for any more: it was told to stop. After its release that is no fault. */
@@ -75,9 +76,18 @@ export function exitsSince(machine: Machine, mark: RunMark): readonly ExitEvent[
 
 /** Events of the new version, newest first: those that were not there before, and came after its launch. */
 function eventsSince(machine: Machine, mark: RunMark): readonly MachineEvent[] {
-  const fresh = newestFirst(machine).filter((event) => !mark.seenEvents.has(eventKey(event)));
-  const launch = fresh.findIndex((event) => event.type === 'launch' || event.type === 'update');
+  const fresh = freshEvents(machine, mark);
+  const launch = fresh.findIndex(isLaunch);
   return launch === -1 ? fresh : fresh.slice(0, launch);
+}
+
+function freshEvents(machine: Machine, mark: RunMark): readonly MachineEvent[] {
+  return newestFirst(machine).filter((event) => !mark.seenEvents.has(eventKey(event)));
+}
+
+function isLaunch({ type, status }: MachineEvent): boolean {
+  // A launch that failed is no beginning.
+  return (type === 'launch' || type === 'update') && status !== 'failed';
 }
 
 function newestFirst(machine: Machine): readonly MachineEvent[] {
@@ -94,22 +104,45 @@ function eventKey(event: MachineEvent): string {
   return event.id ?? `${event.type} ${event.status} ${event.timestamp}`;
 }
 
-/** The last things that happened to a machine, one a line, for an error's evidence. */
-export function eventLines(machine: Machine, most = 5): string[] {
-  return newestFirst(machine)
-    .slice(0, most)
-    .map((event) => {
-      const at = event.timestamp ? new Date(event.timestamp).toISOString().slice(11, 19) : '--:--:--';
-      const exit = exitOf(event);
-      const detail =
-        exit === undefined
-          ? ''
-          : ` exit_code=${exit.exit_code ?? '?'}${exit.oom_killed ? ' oom_killed' : ''}${exit.requested_stop ? ' requested' : ''}`;
-      return cleanLine(
-        `${at} ${event.type} ${event.status ?? ''} by ${event.source ?? 'unknown'}${detail}`,
-        160,
-      );
-    });
+/** The last things that happened to a machine's new version, its launch among them, one a line, for an error. */
+export function eventLines(machine: Machine, mark: RunMark, most = 5): string[] {
+  const since = eventsSince(machine, mark);
+  const launch = freshEvents(machine, mark).slice(since.length, since.length + 1);
+  return [...since, ...launch].slice(0, most).map((event) => {
+    const said = saidBy(event);
+    const exit = exitOf(event);
+    const detail =
+      exit === undefined
+        ? ''
+        : ` exit_code=${exit.exit_code ?? '?'}${exit.oom_killed ? ' oom_killed' : ''}${exit.requested_stop ? ' requested' : ''}`;
+    return cleanLine(
+      `${timeOf(event)} ${event.type} ${event.status ?? ''} by ${event.source ?? 'unknown'}${detail}${said === undefined ? '' : `: ${said}`}`,
+      300,
+    );
+  });
+}
+
+const LATEST_DATE_MS = 8.64e15;
+
+function timeOf({ timestamp }: MachineEvent): string {
+  if (!timestamp || Math.abs(timestamp) > LATEST_DATE_MS) return '--:--:--';
+  return new Date(timestamp).toISOString().slice(11, 19);
+}
+
+/** What the platform says of an event in words: why a launch failed. */
+function saidBy({ request }: MachineEvent): string | undefined {
+  for (const key of ['error', 'message', 'reason']) {
+    const said: unknown = request?.[key];
+    if (typeof said === 'string' && said !== '') return cleanLine(said, 250);
+  }
+  return undefined;
+}
+
+/** Why the platform could not start the new version, in its own words. */
+export function launchError(machine: Machine, mark: RunMark): string | undefined {
+  return freshEvents(machine, mark).flatMap((event) =>
+    event.type === 'launch' ? (saidBy(event) ?? []) : [],
+  )[0];
 }
 
 /** Checks that the platform shows for bluegreen's sake only (flyctl ignores them too). */
@@ -171,18 +204,22 @@ function intervalOf(interval: unknown): number {
 /** `0/1 checks pass; servicecheck-00-http-8080 critical: connection refused` */
 export function checksSummary(machine: Machine): string {
   const checks = realChecks(machine);
-  const passing = checks.filter((check) => check.status === 'passing').length;
+  const failing = failingChecks(machine);
   const total = Math.max(checks.length, definedChecks(machine.config));
-  return `${passing}/${total} checks pass`;
+  const [first] = failing;
+  const said = first?.output ? `; ${first.name} ${first.status ?? 'unknown'}: ${first.output}` : '';
+  return cleanLine(`${checks.length - failing.length}/${total} checks pass${said}`, 200);
+}
+
+export function failingChecks(machine: Machine): readonly CheckStatus[] {
+  return realChecks(machine).filter((check) => check.status !== 'passing');
 }
 
 /** What each check that doesn't pass says. */
 export function checkLines(machine: Machine): string[] {
-  return realChecks(machine)
-    .filter((check) => check.status !== 'passing')
-    .map((check) =>
-      cleanLine(`check ${check.name}: ${check.status ?? 'unknown'}: ${check.output ?? ''}`, 300),
-    );
+  return failingChecks(machine).map((check) =>
+    cleanLine(`check ${check.name}: ${check.status ?? 'unknown'}: ${check.output ?? ''}`, 300),
+  );
 }
 
 /** The worst of a machine's checks. */

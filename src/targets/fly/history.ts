@@ -1,7 +1,8 @@
 import { cleanLine } from '../../lib/text.js';
 import type { ReleaseRecord } from '../target.js';
 import { imageOf, type Machine, type MachineConfig, type MachineVersion } from './machine.js';
-import { readReleaseMetadata } from './release-metadata.js';
+import { areWell } from './release-health.js';
+import { readReleaseMetadata, type ReleaseHealth } from './release-metadata.js';
 
 /** A machine with the configurations that it has had, newest first. */
 export interface MachineHistory {
@@ -32,6 +33,7 @@ interface Trace {
 export function releasesOf(histories: readonly MachineHistory[]): readonly PastRelease[] {
   const traces = histories.flatMap(tracesOf);
   const undone = new Set(traces.map(({ config }) => readReleaseMetadata(config).rolledBack));
+  const healthy = healthyReleases(traces);
   const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
     const { version } = readReleaseMetadata(trace.config);
@@ -42,10 +44,16 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
   }
   const mentioned = imagesOfPredecessors(traces);
   const releases = [...byVersion].map(([version, ofVersion]) =>
-    pastRelease(version, withImage(ofVersion, mentioned.get(version)), histories.length, undone.has(version)),
+    pastRelease(version, withImage(ofVersion, mentioned.get(version)), {
+      machines: histories.length,
+      undone: undone.has(version),
+      healthy: healthy.has(version),
+    }),
   );
   // The platform does not keep a machine's versions for ever.
-  const forgotten = [...mentioned].filter(([version]) => !byVersion.has(version)).map(mentionedRelease);
+  const forgotten = [...mentioned]
+    .filter(([version]) => !byVersion.has(version))
+    .map(([version, image]) => mentionedRelease(version, image, healthy.has(version)));
   return [...releases, ...forgotten].sort((a, b) => b.record.version - a.record.version);
 }
 
@@ -53,8 +61,23 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
 function imagesOfPredecessors(traces: readonly Trace[]): ReadonlyMap<number, string> {
   return new Map(
     traces.flatMap(({ config }): [number, string][] => {
-      const { previousVersion: version, previousImage: image } = readReleaseMetadata(config);
-      return version === undefined || image === undefined ? [] : [[version, image]];
+      const read = readReleaseMetadata(config);
+      const { previousVersion: version, previousImage: image } = read;
+      // Its predecessor can't be later than itself: metadata may be anyone's.
+      const isBefore = version !== undefined && version < (read.version ?? 0);
+      return !isBefore || image === undefined ? [] : [[version, image]];
+    }),
+  );
+}
+
+/** Noted on the machines that run it, and after that in what its successors remember. */
+function healthyReleases(traces: readonly Trace[]): ReadonlySet<number> {
+  return new Set(
+    traces.flatMap(({ config }) => {
+      const { version, health, lastHealthy } = readReleaseMetadata(config);
+      return [...(health === 'healthy' ? [version] : []), lastHealthy].filter(
+        (each): each is number => each !== undefined,
+      );
     }),
   );
 }
@@ -69,8 +92,11 @@ function withImage(
   return known || mentioned === undefined ? traces : [{ ...first, image: mentioned }, ...others];
 }
 
-function mentionedRelease([version, image]: [number, string]): PastRelease {
-  return { record: { id: `v${version}`, version, ...imageFields(image), status: 'past', units: 0 } };
+function mentionedRelease(version: number, image: string, healthy: boolean): PastRelease {
+  const wasHealthy = healthy ? { wasHealthy: true } : {};
+  return {
+    record: { id: `v${version}`, version, ...imageFields(image), status: 'past', ...wasHealthy, units: 0 },
+  };
 }
 
 function tracesOf({ machine, versions }: MachineHistory): Trace[] {
@@ -90,26 +116,42 @@ function tracesOf({ machine, versions }: MachineHistory): Trace[] {
 function pastRelease(
   version: number,
   traces: readonly [Trace, ...Trace[]],
-  machines: number,
-  undone: boolean,
+  known: { readonly machines: number; readonly undone: boolean; readonly healthy: boolean },
 ): PastRelease {
   // Of several the one by digest: the platform knows it for what runs now, and keeps it with no older version.
   const trace = traces.find(({ image }) => image?.includes('@')) ?? traces[0];
-  const running = new Set(traces.filter(({ current }) => current).map(({ machine }) => machine.id)).size;
+  const runningOn = [...new Set(traces.filter(({ current }) => current).map(({ machine }) => machine))];
   const times = traces.map(({ createdAt }) => createdAt).filter((at): at is number => at !== undefined);
   const metadata = readReleaseMetadata(trace.config);
+  const noted = new Set(traces.map(({ config }) => readReleaseMetadata(config).health));
+  noted.delete(undefined);
+  const wasHealthy = known.healthy || areWell(runningOn) || (noted.size === 0 ? undefined : false);
   return {
     record: {
       id: cleanLine(metadata.id ?? `v${version}`, 80),
       version,
       ...imageFields(trace.image),
-      status:
-        running === 0 ? (undone ? 'rolled-back' : 'past') : running === machines ? 'running' : 'partial',
+      status: statusOf(runningOn.length, known, wasHealthy, noted),
+      ...(wasHealthy === undefined ? {} : { wasHealthy }),
       ...(times.length === 0 ? {} : { createdAt: new Date(Math.min(...times)).toISOString() }),
-      units: running,
+      units: runningOn.length,
     },
     config: trace.config,
   };
+}
+
+function statusOf(
+  running: number,
+  { machines, undone }: { readonly machines: number; readonly undone: boolean },
+  wasHealthy: boolean | undefined,
+  noted: ReadonlySet<ReleaseHealth | undefined>,
+): ReleaseRecord['status'] {
+  if (running > 0 && running < machines) return 'partial';
+  if (running === 0 && undone) return 'rolled-back';
+  if (wasHealthy !== false) return running > 0 ? 'running' : 'past';
+  // Its deploy has seen it fail, or broke off before it was well; or nobody has looked (yet).
+  const isKnown = noted.has('failed') || (running === 0 && !noted.has('unwatched'));
+  return isKnown ? 'failed' : 'unproven';
 }
 
 function imageFields(image = ''): Pick<ReleaseRecord, 'image' | 'digest'> {

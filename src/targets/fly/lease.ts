@@ -8,10 +8,14 @@ import type { LeaseResult, MachinesApi } from './machines-api.js';
 
 /** Short, so that a deployer that died locks nobody out for long; refreshed, so that a slow one keeps it. */
 const TTL_MS = 13_000;
+export const LEASE_SECONDS = TTL_MS / 1000;
 const REFRESH_MS = 4_000;
 /** Between two tries for a lease that someone else holds. */
 const RETRY_MS = 2_000;
 const UNKNOWN_FOR_MS = 15_000;
+/** While the API is out of reach, it is said so often, of all leases together. */
+const WARN_MS = 30_000;
+const LATEST_DATE_S = 8.64e12;
 
 export interface LeasesOptions {
   readonly api: MachinesApi;
@@ -41,6 +45,7 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #held = new Map<string, HeldLease>();
   readonly #lost = new AbortController();
+  #warnedAt = -Infinity;
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -68,6 +73,7 @@ export class Leases {
     if (this.#held.has(id)) return;
     const { clock, api } = this.#options;
     const startedAt = clock.now();
+    let told = '';
     for (;;) {
       const result = await this.#ask(id, undefined, wait.signal);
       if (result.held) {
@@ -84,28 +90,44 @@ export class Leases {
       const leftMs = startedAt + mayWaitMs - clock.now();
       const who = describeHolder(holder, result.said);
       if (leftMs <= 0) throw result.missing ? missing(id, who) : locked(api.app, id, who);
-      if (!result.missing) wait.tell(`machine ${id} is locked by another deploy, waiting: ${who}`);
+      const waiting = `machine ${id} is locked by another deploy, waiting: ${who}`;
+      if (!result.missing && waiting !== told) wait.tell((told = waiting));
       await clock.sleep(Math.min(RETRY_MS, leftMs), wait.signal);
     }
   }
 
-  /** Gives all leases back. One that can't be given back ends by itself: that is worth a warning, no more. */
-  async releaseAll(): Promise<void> {
-    await Promise.all([...this.#held.keys()].map((id) => this.release(id)));
+  /** Keeps the lease that a machine was created with. */
+  adopt(id: string, nonce: string): void {
+    this.#keep(id, nonce);
   }
 
-  async release(id: string): Promise<void> {
+  /** Gives all leases back. One that can't be given back ends by itself: that is worth a warning, no more. */
+  async releaseAll(): Promise<void> {
+    const kept: { readonly id: string; readonly why: string }[] = [];
+    await Promise.all(
+      [...this.#held.keys()].map(async (id) => {
+        const why = await this.#release(id);
+        if (why !== undefined) kept.push({ id, why });
+      }),
+    );
+    if (kept.length === 0) return;
+    const which = kept.length === 1 ? `lock of machine ${kept[0]?.id}` : `locks of ${kept.length} machines`;
+    const ends = kept.length === 1 ? 'ends by itself' : 'end by themselves';
+    this.#options.warn(
+      `the ${which} could not be given back and ${ends} in ${LEASE_SECONDS} s: ${kept[0]?.why}`,
+    );
+  }
+
+  /** @returns why it could not be given back */
+  async #release(id: string): Promise<string | undefined> {
     const lease = this.#held.get(id);
-    if (lease === undefined) return;
-    this.#held.delete(id);
-    lease.stop.abort();
-    await lease.refreshing;
+    if (lease === undefined) return undefined;
+    await this.forget(id);
     try {
       await this.#options.api.releaseLease(id, lease.nonce);
+      return undefined;
     } catch (error) {
-      this.#options.warn(
-        `the lock of machine ${id} could not be given back and ends by itself in ${TTL_MS / 1000} s: ${messageOf(error)}`,
-      );
+      return messageOf(error);
     }
   }
 
@@ -119,7 +141,7 @@ export class Leases {
 
   #ask(id: string, nonce: string | undefined, signal?: AbortSignal): Promise<LeaseResult> {
     const request = {
-      ttlSeconds: TTL_MS / 1000,
+      ttlSeconds: LEASE_SECONDS,
       description: this.#options.description,
       ...(nonce === undefined ? {} : { nonce }),
     };
@@ -134,7 +156,8 @@ export class Leases {
   async #refresh(id: string, stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     // The first refresh may come before the map is set; it is read after the pause.
-    let goodUntil = clock.now() + TTL_MS;
+    const begun = clock.now();
+    let goodUntil = begun + TTL_MS;
     while (await this.#pause(stop)) {
       const lease = this.#held.get(id);
       if (lease === undefined) return;
@@ -142,6 +165,8 @@ export class Leases {
         const again = await this.#ask(id, lease.nonce);
         // Ended while the API was out of reach, or dropped by it: nobody else having it, it is taken again.
         const result = again.held || stop.aborted ? again : await this.#ask(id, undefined);
+        // The API may take a moment to know a machine that it has just created.
+        if (!result.held && result.missing && clock.now() - begun < UNKNOWN_FOR_MS) continue;
         if (!result.held) {
           if (!stop.aborted) this.#lose(id, result.said);
           return;
@@ -153,11 +178,16 @@ export class Leases {
           this.#lose(id, messageOf(error));
           return;
         }
-        if (clock.now() > goodUntil) {
-          this.#options.warn(`the lock of machine ${id} can't be refreshed at the moment: ${error.message}`);
-        }
+        if (clock.now() > goodUntil) this.#warnNowAndThen(`the locks can't be refreshed: ${error.message}`);
       }
     }
+  }
+
+  #warnNowAndThen(message: string): void {
+    const now = this.#options.clock.now();
+    if (now - this.#warnedAt < WARN_MS) return;
+    this.#warnedAt = now;
+    this.#options.warn(message);
   }
 
   async #pause(stop: AbortSignal): Promise<boolean> {
@@ -187,7 +217,9 @@ function describeHolder(lease: LeaseData | undefined, said: string): string {
   const parts = [
     `held by ${lease.owner ?? 'an unknown owner'}`,
     ...(lease.description ? [`"${lease.description}"`] : []),
-    ...(lease.expires_at ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`] : []),
+    ...(lease.expires_at && lease.expires_at < LATEST_DATE_S
+      ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`]
+      : []),
   ];
   return cleanLine(parts.join(', '));
 }

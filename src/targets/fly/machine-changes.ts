@@ -1,13 +1,18 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
+import { inParallel } from '../../lib/in-parallel.js';
+import type { ReleaseContext } from '../target.js';
 import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, markRun, whyDead } from './health.js';
-import type { Leases } from './lease.js';
+import { explainSilence } from './silence.js';
+import { definedChecks, markRun, type RunMark } from './health.js';
+import { LEASE_SECONDS, type Leases } from './lease.js';
 import type { Machine } from './machine.js';
-import { machineFailure } from './machine-failure.js';
 import type { MachinesApi } from './machines-api.js';
-import type { FlyPlan, FlyState, MachineChange } from './plan.js';
+import type { FlyPlan, MachineChange } from './plan.js';
+import { METADATA, type ReleaseHealth } from './release-metadata.js';
+import { steadyTimeOf } from './steadiness.js';
 import type { Touched } from './undo.js';
+import { Vigil } from './vigil.js';
 import type { Voice } from './voice.js';
 import { Watch } from './watch.js';
 import { createMachine, updateMachine } from './write-once.js';
@@ -18,7 +23,10 @@ export interface MachineChangesOptions {
   readonly api: MachinesApi;
   readonly clock: Clock;
   readonly voice: Voice;
+  readonly exposedPorts: ReleaseContext['exposedPorts'];
 }
+
+const NOTES_AT_ONCE = 10;
 
 interface Written {
   readonly touched: Touched;
@@ -30,17 +38,24 @@ export class MachineChanges {
   /** Every machine that was written to, in that order. */
   readonly touched: Touched[] = [];
   readonly #options: MachineChangesOptions;
+  readonly #vigil: Vigil;
+  /** Woken to see that the release works. */
+  readonly #woken = new Set<string>();
   /** Creating is one at a time: see createMachine. */
   #creating: Promise<unknown> = Promise.resolve();
 
   constructor(options: MachineChangesOptions) {
     this.#options = options;
+    const { api, clock, plan, voice } = options;
+    const timeoutMs = plan.request.config.waitTimeoutMs;
+    this.#vigil = new Vigil({ api, clock, timeoutMs, tell: (message) => voice.progress(message) });
   }
 
-  /** Changes a machine and watches it until it is healthy, where the plan says so. */
+  /** Changes a machine and watches it until its checks have passed once, where the plan says so. */
   async make(change: MachineChange, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { plan, voice } = this.#options;
+    await this.#guard(() => this.#vigil.allUp(signal));
     const { touched, machine } =
       change.kind === 'create' ? await this.#create(change, signal) : await this.#update(change, signal);
     const mode = change.kind === 'create' ? 'run' : change.mode;
@@ -52,25 +67,38 @@ export class MachineChanges {
       voice.machineDone(touched.id, 'updated, asleep');
       return;
     }
-    const watch = this.#watch(touched, machine, signal);
-    await becomeHealthy(watch, definedChecks(change.config));
-    if (mode === 'prove') await this.#letSleep(touched.id);
-    else touched.healthy = watch.mark;
-    voice.machineDone(touched.id, 'healthy');
+    const checks = definedChecks(change.config);
+    touched.healthy = await this.#becomeHealthy(touched, machine, signal);
+    if (mode === 'prove') this.#woken.add(touched.id);
+    this.#vigil.add(touched.id, touched.healthy, steadyTimeOf(checks, plan.request.config.minHealthyMs));
+    voice.machineDone(touched.id, checks > 0 ? 'checks pass' : 'started');
   }
 
   /**
-   * A machine that was healthy may have died while the others were changed. One that the platform has put to sleep
-   * since then has not.
-   * @throws DeployerError `release_failed`
+   * Resolves when all machines that were changed have stayed healthy for their time, at one and the same look. What
+   * was woken for this may sleep again.
+   * @returns all machines of the app at that look
+   * @throws DeployerError `release_failed`, `timed_out`
    */
-  checkAllAlive({ app, machines }: FlyState): void {
-    for (const { id, healthy } of this.touched) {
-      if (healthy === undefined) continue;
-      const machine = machines.find((candidate) => candidate.id === id);
-      const why = machine === undefined ? 'was destroyed by someone else' : whyDead(machine, healthy);
-      if (why !== undefined) throw machineFailure({ code: 'release_failed', app, id, why }, machine);
-    }
+  async allSteady(signal: AbortSignal): Promise<readonly Machine[]> {
+    const machines = await this.#guard(() => this.#vigil.allSteady(signal));
+    for (const id of this.#woken) await this.#letSleep(id);
+    this.#woken.clear();
+    return machines;
+  }
+
+  /** Notes on the machines what the release came to: for `release list`, and for the next release to go back to. */
+  async note(health: ReleaseHealth): Promise<void> {
+    const { api, leases, voice, plan } = this.#options;
+    const never = new AbortController().signal;
+    await inParallel(this.touched, NOTES_AT_ONCE, never, async ({ id }) => {
+      try {
+        await api.setMetadata(id, METADATA.health, health, leases.nonce(id));
+      } catch (error) {
+        const what = `that v${plan.release.version} is ${health}`;
+        voice.warn(`${what} could not be noted on machine ${id}: ${messageOf(error)}`);
+      }
+    });
   }
 
   /** Resolves when no machine is being created any more: all that came to be are accounted for. */
@@ -101,11 +129,12 @@ export class MachineChanges {
       signal.throwIfAborted();
       voice.progress('creating a machine');
       const accounted = new Set(this.touched.map(({ id }) => id));
-      const { config, region } = change;
-      const wanted = { config, ...(region === undefined ? {} : { region }) };
+      const { config, region, name } = change;
+      const wanted = { config, region, name, leaseSeconds: LEASE_SECONDS };
       const machine = await createMachine({ ...this.#options, signal }, wanted, accounted);
       const touched: Touched = { id: machine.id, before: undefined };
       this.touched.push(touched);
+      if (machine.nonce) leases.adopt(machine.id, machine.nonce);
       return { touched, machine };
     };
     const creating = this.#creating.then(create);
@@ -115,6 +144,27 @@ export class MachineChanges {
     const wait = { waitMs: plan.request.lockWaitMs, signal, tell, justCreated: true };
     await leases.acquire(written.touched.id, wait);
     return written;
+  }
+
+  async #becomeHealthy(touched: Touched, machine: Machine, signal: AbortSignal): Promise<RunMark> {
+    const watch = this.#watch(touched, machine, signal);
+    try {
+      await becomeHealthy(watch, 0);
+      return watch.mark;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw await explainSilence(error, watch.last, this.#options);
+    }
+  }
+
+  /** Machines that are down are no longer healthy: an undo need not spare them. */
+  async #guard<Result>(watching: () => Promise<Result>): Promise<Result> {
+    try {
+      return await watching();
+    } catch (error) {
+      for (const touched of this.touched) if (!this.#vigil.isUp(touched.id)) touched.healthy = undefined;
+      throw error;
+    }
   }
 
   /** The release has shown that it works; a machine left awake is no reason to undo it. */
@@ -144,6 +194,7 @@ export class MachineChanges {
       timeoutMs: plan.request.config.waitTimeoutMs,
       signal,
       tell: (message) => voice.progress(`machine ${touched.id}: ${message}`),
+      remind: (message) => voice.log(`machine ${touched.id}: ${message}`),
     });
   }
 }

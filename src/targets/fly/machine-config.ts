@@ -2,13 +2,17 @@ import type { DeployConfig } from '../../config/deploy-config.js';
 import type { DeployImage } from '../target.js';
 import { serviceOf } from './http-service.js';
 import type { MachineConfig, MachineService } from './machine.js';
-import { APP_GROUP, METADATA } from './release-metadata.js';
+import { APP_GROUP, METADATA, type ReleaseHealth } from './release-metadata.js';
 
 /** What this release is called, and which one it replaces. */
 export interface ReleaseLabel {
   readonly id: string;
   readonly version: number;
   readonly image: DeployImage;
+  /** What is known of its health while it is being written. */
+  readonly health: ReleaseHealth;
+  /** The last release before it that was healthy. */
+  readonly lastHealthy?: number;
   readonly previous?: {
     readonly version?: number;
     readonly image?: string;
@@ -87,6 +91,8 @@ function releaseMetadata(metadata: Record<string, string>, label: ReleaseLabel):
     [METADATA.previousVersion]: previous?.version?.toString(),
     [METADATA.previousDigest]: previous?.digest,
     [METADATA.previousImage]: previous?.image,
+    [METADATA.health]: label.health,
+    [METADATA.lastHealthy]: label.lastHealthy?.toString(),
   };
   const merged: Record<string, string> = { ...metadata };
   for (const [key, value] of Object.entries(set)) {

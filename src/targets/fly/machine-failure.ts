@@ -1,6 +1,7 @@
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { checkLines, eventLines } from './health.js';
+import { checkLines, eventLines, launchError, type RunMark } from './health.js';
+import { copyToFly, isPullFailure } from './pull-failure.js';
 import type { Machine } from './machine.js';
 
 export interface MachineFailure {
@@ -9,6 +10,8 @@ export interface MachineFailure {
   readonly id: string;
   /** `exited with code 1` */
   readonly why: string;
+  /** From where on its events count. */
+  readonly mark: RunMark;
 }
 
 /**
@@ -17,16 +20,18 @@ export interface MachineFailure {
  * @param fault what kept the API from answering, if that is how it ended
  */
 export function machineFailure(
-  { code, app, id, why }: MachineFailure,
+  { code, app, id, why, mark }: MachineFailure,
   last: Machine | undefined,
   fault?: DeployerError,
 ): DeployerError {
   const seen =
     last === undefined
       ? []
-      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last)];
+      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last, mark)];
+  const said = last && launchError(last, mark);
+  const mends = said !== undefined && isPullFailure(said) ? copyToFly(app, last?.config?.image ?? 'REF') : [];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
-    suggestions: [`flyctl logs -a ${app}`],
+    suggestions: [...mends, `flyctl logs -a ${app}`],
   });
 }

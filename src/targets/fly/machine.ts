@@ -9,6 +9,9 @@ import * as v from 'valibot';
 const MachineId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/));
 /** The API writes an absent field as null or leaves it out. */
 const absent = <Schema extends v.GenericSchema>(schema: Schema) => v.nullish(schema);
+/** What nothing depends on may be of any form: then it counts as absent. */
+const orNothing = <Schema extends v.GenericSchema>(schema: Schema) =>
+  absent(v.fallback(absent(schema), undefined));
 
 const CheckStatus = v.looseObject({
   name: v.string(),
@@ -32,11 +35,11 @@ const MachineEvent = v.looseObject({
   status: absent(v.string()),
   source: absent(v.string()),
   /** milliseconds since the epoch */
-  timestamp: absent(v.number()),
-  request: absent(
+  timestamp: orNothing(v.number()),
+  request: orNothing(
     v.looseObject({
-      exit_event: absent(ExitEvent),
-      MonitorEvent: absent(v.looseObject({ exit_event: absent(ExitEvent) })),
+      exit_event: orNothing(ExitEvent),
+      MonitorEvent: orNothing(v.looseObject({ exit_event: orNothing(ExitEvent) })),
     }),
   ),
 });
@@ -56,12 +59,22 @@ const MachineService = v.looseObject({
 });
 export type MachineService = v.InferOutput<typeof MachineService>;
 
+/** Anyone may write these: what is no text is passed over. */
+const Metadata = v.pipe(
+  v.record(v.string(), v.unknown()),
+  v.transform((all) =>
+    Object.fromEntries(
+      Object.entries(all).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    ),
+  ),
+);
+
 const MachineConfig = v.looseObject({
   image: absent(v.string()),
   env: absent(v.record(v.string(), v.string())),
   services: absent(v.array(MachineService)),
   checks: absent(v.record(v.string(), v.looseObject({ interval: absent(v.unknown()) }))),
-  metadata: absent(v.record(v.string(), v.string())),
+  metadata: orNothing(Metadata),
   standbys: absent(v.array(v.string())),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
@@ -74,6 +87,7 @@ const ImageRef = v.looseObject({
 
 export const Machine = v.looseObject({
   id: MachineId,
+  name: absent(v.string()),
   state: v.string(),
   region: absent(v.string()),
   /** Names the machine's version: it changes with every update. */
@@ -86,6 +100,8 @@ export const Machine = v.looseObject({
   incomplete_config: absent(MachineConfig),
   events: absent(v.array(MachineEvent)),
   checks: absent(v.array(CheckStatus)),
+  /** Of the lease that a machine was created with; told to who created it alone. */
+  nonce: absent(v.string()),
 });
 export type Machine = v.InferOutput<typeof Machine>;
 
@@ -94,6 +110,11 @@ export const MachineVersion = v.looseObject({
   user_config: absent(MachineConfig),
 });
 export type MachineVersion = v.InferOutput<typeof MachineVersion>;
+
+const ListenSocket = v.looseObject({ address: v.string(), proto: absent(v.string()) });
+export type ListenSocket = v.InferOutput<typeof ListenSocket>;
+
+export const ProcessStat = v.looseObject({ listen_sockets: orNothing(v.array(ListenSocket)) });
 
 /** GET of a lease answers flat by the description, wrapped in `data` on the wire. */
 const LeaseData = v.looseObject({

@@ -9,8 +9,10 @@ import {
   LeaseAnswer,
   Machine,
   MachineVersion,
+  ProcessStat,
   WaitAnswer,
   type LeaseData,
+  type ListenSocket,
   type MachineConfig,
 } from './machine.js';
 
@@ -26,6 +28,15 @@ export interface MachineUpdate {
   readonly config: MachineConfig;
   /** Leaves the machine stopped. */
   readonly skipLaunch: boolean;
+}
+
+export interface NewMachine {
+  readonly config: MachineConfig;
+  readonly region?: string | undefined;
+  /** No two machines of an app can have the same. */
+  readonly name?: string | undefined;
+  /** It is created with a lease, whose nonce comes with the answer. */
+  readonly leaseSeconds: number;
 }
 
 /** The API itself never waits longer; what is asked beyond is cut. */
@@ -90,10 +101,11 @@ export class MachinesApi {
   }
 
   async createMachine(
-    machine: { readonly config: MachineConfig; readonly region?: string },
+    { config, region, name, leaseSeconds }: NewMachine,
     signal?: AbortSignal,
   ): Promise<Machine> {
-    const answer = await this.#write('create-machine', '/machines', { body: machine, signal });
+    const body = { config, region, name, lease_ttl: leaseSeconds };
+    const answer = await this.#write('create-machine', '/machines', { body, signal });
     return this.#parse(Machine, answer);
   }
 
@@ -158,6 +170,24 @@ export class MachinesApi {
     if (answer.status === 404) return 'unknown-machine';
     if (answer.status === 408 || answer.status === 400 || answer.status === 412) return 'not-yet';
     return (this.#parse(WaitAnswer, answer).ok ?? true) ? 'reached' : 'not-yet';
+  }
+
+  /** Changes one entry of a machine's metadata; its version stays, and nothing is restarted. */
+  async setMetadata(id: string, key: string, value: string, nonce: Nonce): Promise<void> {
+    const answer = await this.#write('set-metadata', `${machinePath(id)}/metadata/${key}`, {
+      subject: id,
+      body: { value },
+      nonce,
+      repeatable: true,
+    });
+    this.#accept(answer);
+  }
+
+  /** @returns what the machine's processes listen on; undefined when the API can't tell */
+  async listenSockets(id: string, signal?: AbortSignal): Promise<readonly ListenSocket[] | undefined> {
+    const answer = await this.#read('list-processes', `${machinePath(id)}/ps`, { subject: id, signal });
+    if (answer.status >= 400) return undefined;
+    return this.#parse(v.array(ProcessStat), answer).flatMap((process) => process.listen_sockets ?? []);
   }
 
   async versions(id: string, signal?: AbortSignal): Promise<readonly MachineVersion[]> {

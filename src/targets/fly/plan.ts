@@ -1,9 +1,17 @@
 import { DeployerError } from '../../lib/errors.js';
-import type { PlannedWrite, ReleaseIdentity, ReleasePlan, ReleaseRecord, ReleaseRequest } from '../target.js';
-import { isHealthy } from './health.js';
+import type {
+  PlannedWrite,
+  Proof,
+  ReleaseIdentity,
+  ReleasePlan,
+  ReleaseRecord,
+  ReleaseRequest,
+} from '../target.js';
+import { definedChecks, isHealthy } from './health.js';
+import { lastHealthyOf } from './release-health.js';
 import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
 import { machineConfig, restoredConfig, type ReleaseLabel } from './machine-config.js';
-import { readReleaseMetadata } from './release-metadata.js';
+import { METADATA, readReleaseMetadata } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
 
 /** What was read of an app before a release. */
@@ -25,7 +33,13 @@ export interface FlyState {
 }
 
 export type MachineChange =
-  | { readonly kind: 'create'; readonly config: MachineConfig; readonly region?: string }
+  | {
+      readonly kind: 'create';
+      readonly config: MachineConfig;
+      readonly region?: string;
+      /** The same for every first release of the app: only one of two can have it. */
+      readonly name: string;
+    }
   | {
       readonly kind: 'update';
       readonly id: string;
@@ -46,16 +60,20 @@ export interface FlyPlan extends ReleasePlan {
   readonly assigns: readonly AddressType[];
   /** In the order in which they are made; none: everything runs already as asked. */
   readonly changes: readonly MachineChange[];
-  /** How many machines are changed at once, once the first is healthy. */
+  /** Whether the first is to stay healthy for a while before a second machine is changed. */
+  readonly firstAlone: boolean;
+  /** How many machines are changed at once after that. */
   readonly width: number;
   /** Whether each machine is watched until it is healthy. */
   readonly verify: boolean;
+  /** What its success will stand on. */
+  readonly proof: Proof;
 }
 
 /** At most this part of the machines is out of service at once (the platform's own default). */
 const MAX_UNAVAILABLE = 0.33;
-/** Requests under way at once when nothing is waited for. */
-const MOST_AT_ONCE = 10;
+/** Machines under way at once when all are changed together. */
+const MOST_AT_ONCE = 50;
 
 /**
  * Decides what a release does to the app's machines. Pure.
@@ -64,8 +82,10 @@ const MOST_AT_ONCE = 10;
 export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
   const label = labelOf(request, state);
   const changes = changesOf(request, state, label);
-  const verify = request.config.strategy === 'rolling' && !request.detach;
-  const base = { request, state, image: request.image, verify };
+  const verify = !request.detach;
+  const firstAlone = verify && request.config.strategy === 'rolling';
+  const proof = proofOf(verify, changes);
+  const base = { request, state, image: request.image, verify, firstAlone, proof };
   if (state.machines.length > 0 && state.machines.every((machine, n) => runsAlready(machine, changes[n])))
     return { ...base, ...nothingToDo(state) };
 
@@ -77,6 +97,7 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
     id: request.releaseId,
     version: label.version,
     ...(label.previous?.version === undefined ? {} : { previous: label.previous.version }),
+    ...(label.lastHealthy === undefined ? {} : { lastHealthy: label.lastHealthy }),
   };
   return {
     ...base,
@@ -84,25 +105,31 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
     createsApp,
     assigns,
     changes: ordered,
-    width: verify
+    width: firstAlone
       ? Math.max(1, Math.floor(changes.length * MAX_UNAVAILABLE))
       : Math.min(changes.length, MOST_AT_ONCE),
-    writes: writesOf(state, ordered, createsApp, assigns, release),
-    summary: summaryOf(request, state, ordered),
+    writes: writesOf(state, ordered, { createsApp, assigns, release, verify }),
+    summary: summaryOf(request, state, ordered, proof),
   };
 }
 
 function nothingToDo(
   state: FlyState,
-): Pick<FlyPlan, 'release' | 'createsApp' | 'assigns' | 'changes' | 'width' | 'writes' | 'summary'> {
+): Pick<
+  FlyPlan,
+  'release' | 'createsApp' | 'assigns' | 'changes' | 'width' | 'writes' | 'summary' | 'proof'
+> {
   const running = readReleaseMetadata(state.machines[0]?.config);
   const release: ReleaseIdentity = {
     id: running.id ?? 'unknown',
     version: running.version ?? 0,
     ...(running.previousVersion === undefined ? {} : { previous: running.previousVersion }),
+    ...(running.lastHealthy === undefined ? {} : { lastHealthy: running.lastHealthy }),
   };
   const summary = `nothing to do: v${release.version} already runs this image with this configuration`;
-  return { release, createsApp: false, assigns: [], changes: [], width: 0, writes: [], summary };
+  const checked = state.machines.every(({ config }) => definedChecks(config) > 0);
+  const proof = checked ? 'checks' : 'started';
+  return { release, createsApp: false, assigns: [], changes: [], width: 0, writes: [], summary, proof };
 }
 
 /**
@@ -116,10 +143,13 @@ function labelOf(request: ReleaseRequest, state: FlyState): ReleaseLabel {
   const image = before && imageOf(before.machine);
   const digest = before?.digest ?? (image?.includes('@') ? image.slice(image.indexOf('@') + 1) : undefined);
   const previous = before && { version: before.version, image, digest };
+  const lastHealthy = lastHealthyOf(state.machines, before?.version);
   return {
     id: request.releaseId,
     version: Math.max(0, ...used) + 1,
     image: request.image,
+    health: request.detach ? 'unwatched' : 'pending',
+    ...(lastHealthy === undefined ? {} : { lastHealthy }),
     ...(previous === undefined ? {} : { previous }),
   };
 }
@@ -144,8 +174,10 @@ function changesOf(
   }
   const count = Math.max(1, config.httpService?.minMachinesRunning ?? 1);
   const region = config.primaryRegion === undefined ? {} : { region: config.primaryRegion };
-  return Array.from({ length: count }, (): MachineChange => ({
+  return Array.from({ length: count }, (_, nth): MachineChange => ({
     kind: 'create',
+    // A name has 63 characters at most.
+    name: `${state.app.slice(0, 56)}-${nth + 1}`,
     config: configFor(undefined),
     ...region,
   }));
@@ -187,23 +219,40 @@ function inOrder(changes: readonly MachineChange[], state: FlyState, verify: boo
   return ordered;
 }
 
-function summaryOf(request: ReleaseRequest, state: FlyState, changes: readonly MachineChange[]): string {
+/** Without a check nothing can show more than that the machines have started, and stay up. */
+function proofOf(verify: boolean, changes: readonly MachineChange[]): Proof {
+  if (!verify) return 'nothing';
+  return changes.every(({ config }) => definedChecks(config) > 0) ? 'checks' : 'started';
+}
+
+/** Whether someone out there expects an answer, and no check asks for one. */
+export function answersUnchecked({ proof, changes }: Pick<FlyPlan, 'proof' | 'changes'>): boolean {
+  return proof === 'started' && changes.some(({ config }) => (config.services ?? []).length > 0);
+}
+
+function summaryOf(
+  request: ReleaseRequest,
+  state: FlyState,
+  changes: readonly MachineChange[],
+  proof: Proof,
+): string {
   const machines = `${changes.length} ${changes.length === 1 ? 'machine' : 'machines'}`;
   const how = request.detach ? `${request.config.strategy}, detached` : request.config.strategy;
-  if (state.machines.length > 0) return `${how}, ${machines}`;
+  const unchecked = answersUnchecked({ proof, changes })
+    ? `; no checks are configured: ${changes.length === 1 ? 'it' : 'they'} will be started, not proven to answer`
+    : '';
+  if (state.machines.length > 0) return `${how}, ${machines}${unchecked}`;
   const reason =
     (request.config.httpService?.minMachinesRunning ?? 0) > 1
       ? 'as min_machines_running asks'
       : 'more with min_machines_running, or flyctl scale count';
-  return `first release, ${machines} created (${reason})`;
+  return `first release, ${machines} created (${reason})${unchecked}`;
 }
 
 function writesOf(
   state: FlyState,
   changes: readonly MachineChange[],
-  createsApp: boolean,
-  assigns: readonly AddressType[],
-  release: ReleaseIdentity,
+  { createsApp, assigns, release, verify }: Pick<FlyPlan, 'createsApp' | 'assigns' | 'release' | 'verify'>,
 ): PlannedWrite[] {
   const app = `${state.apiUrl}/apps/${encodeURIComponent(state.app)}`;
   const writes: PlannedWrite[] = [];
@@ -221,6 +270,8 @@ function writesOf(
     post(machine, `${MODE_SUMMARY[change.mode]} machine ${change.id} to v${release.version}`);
     if (change.mode === 'prove') post(`${machine}/stop`, `let machine ${change.id} sleep again`);
   }
+  const noted = `${app}/machines/*/metadata/${METADATA.health}`;
+  if (verify) post(noted, `note on each machine that v${release.version} is healthy, once it is`);
   return writes;
 }
 

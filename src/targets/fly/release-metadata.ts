@@ -1,5 +1,5 @@
 import { isDigest, type Digest } from '../../oci/digest.js';
-import type { MachineConfig } from './machine.js';
+import { isDestroyed, type Machine, type MachineConfig } from './machine.js';
 
 /**
  * What a machine's metadata say of its release. `fly_*` are the platform's own keys, which flyctl groups
@@ -17,11 +17,22 @@ export const METADATA = {
   previousImage: 'deployer_previous_image',
   /** The internal port of the service made from `[http_service]`, so that it can be taken away again. */
   httpService: 'deployer_http_service',
+  /** Whether the release has been seen healthy: see ReleaseHealth. */
+  health: 'deployer_health',
+  /** The last release before this one that was healthy. */
+  lastHealthy: 'deployer_last_healthy',
   /** The highest release that was undone on this machine: its number is not used again. */
   rolledBack: 'deployer_rolled_back',
 } as const;
 
 export const APP_GROUP = 'app';
+
+/**
+ * `pending`: written with the release, before anyone knows; `unwatched`: the same, with `--detach`; `healthy` and
+ * `failed` (with `--no-rollback`): noted at its end. Absent where a release was made by another program.
+ */
+export const RELEASE_HEALTH = ['pending', 'unwatched', 'healthy', 'failed'] as const;
+export type ReleaseHealth = (typeof RELEASE_HEALTH)[number];
 
 export interface ReleaseMetadata {
   readonly id?: string;
@@ -30,7 +41,12 @@ export interface ReleaseMetadata {
   readonly previousVersion?: number;
   readonly previousImage?: string;
   readonly rolledBack?: number;
+  readonly health?: ReleaseHealth;
+  readonly lastHealthy?: number;
 }
+
+/** No app has had so many releases: a higher number is not one, and counting on from it would end in none. */
+const HIGHEST_VERSION = 99_999_999;
 
 /** Reads what is there; values that make no sense count as absent. */
 export function readReleaseMetadata(config: MachineConfig | null | undefined): ReleaseMetadata {
@@ -38,7 +54,8 @@ export function readReleaseMetadata(config: MachineConfig | null | undefined): R
   const text = (key: string): string | undefined => metadata[key] || undefined;
   const count = (key: string): number | undefined => {
     const value = text(key);
-    return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+    const number = value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+    return number !== undefined && number <= HIGHEST_VERSION ? number : undefined;
   };
   const id = text(METADATA.releaseId) ?? text(METADATA.flyReleaseId);
   const digest = text(METADATA.digest);
@@ -49,6 +66,8 @@ export function readReleaseMetadata(config: MachineConfig | null | undefined): R
     previousVersion: count(METADATA.previousVersion),
     previousImage: text(METADATA.previousImage),
     rolledBack: count(METADATA.rolledBack),
+    health: RELEASE_HEALTH.find((health) => health === text(METADATA.health)),
+    lastHealthy: count(METADATA.lastHealthy),
   };
   return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined));
 }
@@ -59,4 +78,12 @@ export function belongsToRelease(config: MachineConfig | null | undefined): bool
   if ((config?.standbys ?? []).length > 0) return false;
   if ((metadata[METADATA.processGroup] ?? APP_GROUP) !== APP_GROUP) return false;
   return metadata[METADATA.platformVersion] === 'v2' || METADATA.releaseId in metadata;
+}
+
+/** Of an app's machines those that its releases own, by id. */
+export function machinesOfReleases(machines: readonly Machine[]): readonly Machine[] {
+  return machines
+    .filter((machine) => !isDestroyed(machine))
+    .filter((machine) => belongsToRelease(machine.config ?? machine.incomplete_config))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 }

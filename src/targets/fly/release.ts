@@ -2,7 +2,9 @@ import { DeployerError } from '../../lib/errors.js';
 import type { ReleaseContext, ReleaseOutcome } from '../target.js';
 import { appUrl } from './app-url.js';
 import { Leases } from './lease.js';
+import type { Machine } from './machine.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
+import { readReleaseMetadata } from './release-metadata.js';
 import { Rollout, type ReleasePorts } from './rollout.js';
 import { unitOf } from './unit.js';
 
@@ -72,14 +74,20 @@ function deletedMeanwhile(app: string): DeployerError {
 
 function sameMachines(a: FlyState, b: FlyState): boolean {
   const versions = (state: FlyState): string =>
-    JSON.stringify([state.exists, ...state.machines.map((machine) => [machine.id, machine.instance_id])]);
+    JSON.stringify([state.exists, ...state.machines.map(identityOf)]);
   return versions(a) === versions(b);
+}
+
+/** What was noted of its health meanwhile is part of what a plan stands on. */
+function identityOf({ id, instance_id, config }: Machine): unknown {
+  return [id, instance_id, readReleaseMetadata(config).health];
 }
 
 function unchanged(plan: FlyPlan): ReleaseOutcome {
   const url = appUrl(plan.state);
   return {
     status: 'unchanged',
+    verified: plan.proof,
     release: plan.release,
     units: plan.state.machines.map(unitOf),
     ...(url === undefined ? {} : { url }),

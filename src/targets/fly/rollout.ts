@@ -4,15 +4,19 @@ import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseContext, ReleaseOutcome, Unit } from '../target.js';
 import { appUrl } from './app-url.js';
 import { leftAsItIs, notPutBack, rolledBack, type Failure } from './failure.js';
-import type { Leases } from './lease.js';
+import { LEASE_SECONDS, type Leases } from './lease.js';
 import { MachineChanges } from './machine-changes.js';
 import type { MachinesApi } from './machines-api.js';
-import type { FlyPlan, FlyState, MachineChange } from './plan.js';
-import { readReleaseMetadata } from './release-metadata.js';
+import { answersUnchecked, type FlyPlan, type FlyState, type MachineChange } from './plan.js';
+import { machinesOfReleases, readReleaseMetadata } from './release-metadata.js';
 import { undo } from './undo.js';
 import { unitOf } from './unit.js';
 import { Voice } from './voice.js';
 import { createApp } from './write-once.js';
+
+const UNCHECKED =
+  'no checks are configured: a machine that starts and stays up counts, though it may not answer; ' +
+  'add to the file: [[http_service.checks]] path = "/"';
 
 export interface ReleasePorts {
   readonly api: MachinesApi;
@@ -37,24 +41,26 @@ export class Rollout {
     this.#context = context;
     this.#ports = ports;
     this.#voice = new Voice(context.report, plan.changes.length);
-    this.#changes = new MachineChanges({ ...ports, plan, leases, voice: this.#voice });
+    const { exposedPorts } = context;
+    this.#changes = new MachineChanges({ ...ports, plan, leases, voice: this.#voice, exposedPorts });
   }
 
   async run(): Promise<ReleaseOutcome> {
-    const { changes, width, verify, release } = this.#plan;
-    this.#context.report({ type: 'started', release, units: changes.length });
+    const { changes, width, firstAlone, verify, release } = this.#plan;
+    const lockLifeMs = LEASE_SECONDS * 1000;
+    this.#context.report({ type: 'started', release, units: changes.length, lockLifeMs });
+    if (answersUnchecked(this.#plan)) this.#voice.warn(UNCHECKED);
     const stop = AbortSignal.any([this.#context.signal, this.#leases.lost]);
     const make = (change: MachineChange, signal: AbortSignal): Promise<void> =>
       this.#changes.make(change, signal);
     try {
       await this.#prepareApp(stop);
       // The first shows whether the release works at all, before a second machine is put at risk.
-      const alone = verify ? 1 : 0;
+      const alone = firstAlone ? 1 : 0;
       await inParallel(changes.slice(0, alone), 1, stop, make);
+      if (firstAlone && changes.length > 1) await this.#changes.allSteady(stop);
       await inParallel(changes.slice(alone), width, stop, make);
-      const state = await this.#read();
-      this.#changes.checkAllAlive(state);
-      return this.#succeeded(state);
+      return verify ? await this.#proven(stop) : this.#handedOver(await this.#read());
     } catch (error) {
       return await this.#stopped(this.#reasonOf(error));
     }
@@ -83,15 +89,25 @@ export class Rollout {
     }
   }
 
-  #succeeded(state: FlyState): ReleaseOutcome {
-    const { release, request } = this.#plan;
+  /** All machines as they were at the look at which the last of them was known to have stayed healthy. */
+  async #proven(signal: AbortSignal): Promise<ReleaseOutcome> {
+    // For the URL, which an app that has just been created did not have before.
+    const state = await this.#read();
+    const machines = machinesOfReleases(await this.#changes.allSteady(signal));
+    await this.#changes.note('healthy');
+    return this.#outcome('succeeded', { ...state, machines }, machines.map(unitOf));
+  }
+
+  /** `--detach`: what the machines say of their health may still be the old version's. */
+  #handedOver(state: FlyState): ReleaseOutcome {
+    const units = state.machines.map((machine): Unit => ({ ...unitOf(machine), health: 'unknown' }));
+    return this.#outcome('detached', state, units);
+  }
+
+  #outcome(status: 'succeeded' | 'detached', state: FlyState, units: readonly Unit[]): ReleaseOutcome {
+    const { release, proof } = this.#plan;
     const url = appUrl(state);
-    return {
-      status: request.detach ? 'detached' : 'succeeded',
-      release,
-      units: state.machines.map(unitOf),
-      ...(url === undefined ? {} : { url }),
-    };
+    return { status, release, verified: proof, units, ...(url === undefined ? {} : { url }) };
   }
 
   /** What stopped the release: the user, a lost lock, or the failure itself. */
@@ -104,13 +120,15 @@ export class Rollout {
 
   async #stopped(reason: unknown): Promise<ReleaseOutcome> {
     await this.#changes.settled();
-    if (this.#changes.touched.length === 0 && !this.#appCreated) {
+    const isLocked = reason instanceof DeployerError && reason.code === 'locked';
+    if (this.#changes.touched.length === 0 && (isLocked || !this.#appCreated)) {
       if (reason instanceof DeployerError && reason.code === 'interrupted')
         throw new DeployerError('interrupted', 'interrupted before anything was changed', { cause: reason });
       throw reason;
     }
     const undoing = this.#plan.request.rollback;
-    this.#context.report({ type: 'failed', reason: messageOf(reason), undoing });
+    const remedy = undoing ? this.#undoMessage() : 'leaving the machines as they are (--no-rollback)';
+    this.#context.report({ type: 'failed', reason: messageOf(reason), undoing, remedy });
     return undoing ? await this.#undo(reason) : await this.#leave(reason);
   }
 
@@ -125,6 +143,7 @@ export class Rollout {
       release,
       width,
       timeoutMs: request.config.waitTimeoutMs,
+      minHealthyMs: request.config.minHealthyMs,
     });
     const units = await this.#units();
     const failure = this.#failure(reason);
@@ -146,6 +165,13 @@ export class Rollout {
     }
   }
 
+  #undoMessage(): string {
+    const { release, state } = this.#plan;
+    if (release.previous !== undefined) return `putting v${release.previous} back`;
+    if (state.machines.length > 0) return 'putting back what ran before';
+    return 'there was no release before: destroying its machines';
+  }
+
   #putBackMessage(): string {
     const { release, state } = this.#plan;
     if (release.previous !== undefined) return `v${release.previous} is back`;
@@ -156,6 +182,7 @@ export class Rollout {
 
   /** `--no-rollback`: the machines stay as they are, and each is named. */
   async #leave(reason: unknown): Promise<ReleaseOutcome> {
+    await this.#changes.note('failed');
     const units = await this.#units();
     const error = leftAsItIs(this.#failure(reason), units);
     return { status: 'failed', release: this.#plan.release, units, error };

@@ -10,6 +10,8 @@ const LABELS: ReadonlySet<string> = new Set([
   METADATA.previousDigest,
   METADATA.previousImage,
   METADATA.rolledBack,
+  METADATA.health,
+  METADATA.lastHealthy,
 ]);
 
 /**

@@ -10,6 +10,7 @@ import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.j
 import { undoneConfig } from './machine-config.js';
 import type { MachinesApi } from './machines-api.js';
 import { METADATA, readReleaseMetadata } from './release-metadata.js';
+import { steadyTimeOf } from './steadiness.js';
 import { Watch } from './watch.js';
 import { untilSteady, updateMachine } from './write-once.js';
 
@@ -19,7 +20,7 @@ export interface Touched {
   /** As it was read, under the lease, before the write; undefined for a machine that the release created. */
   readonly before: Machine | undefined;
   /** Set once it has become healthy in the new release: what of it counts from then on. */
-  healthy?: RunMark;
+  healthy?: RunMark | undefined;
 }
 
 /** A machine that could not be put back. */
@@ -38,6 +39,7 @@ export interface UndoOptions {
   /** How many serving machines may be taken out of service at once. */
   readonly width: number;
   readonly timeoutMs: number;
+  readonly minHealthyMs: number | undefined;
 }
 
 /** Tries for what the API refuses, and the pause between two: it may be a conflict that passes. */
@@ -123,8 +125,9 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   if (!isHealthy(before)) return;
   const { clock, timeoutMs } = options;
   const mark = markRun(now, restored);
-  const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: () => undefined });
-  await becomeHealthy(watch, definedChecks(config));
+  const quiet = (): void => undefined;
+  const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: quiet, remind: quiet });
+  await becomeHealthy(watch, steadyTimeOf(definedChecks(config), options.minHealthyMs));
 }
 
 /** An earlier try has come so far already. */

@@ -1,11 +1,11 @@
 import type { Clock } from '../../lib/clock.js';
 import { formatDuration } from '../../lib/duration.js';
 import type { DeployerError } from '../../lib/errors.js';
-import { isPassing } from './api-error.js';
 import { whyDead, whyStopped, type RunMark } from './health.js';
 import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
+import { PassingFaults } from './passing-faults.js';
 
 export interface WatchOptions {
   readonly api: MachinesApi;
@@ -15,13 +15,17 @@ export interface WatchOptions {
   /** For all that is waited for on this machine together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Shows what is being waited for. */
+  /** Shows what is being waited for, when that has changed. */
   readonly tell: (message: string) => void;
+  /** Says now and then that it is still being waited for: a line to keep. */
+  readonly remind: (message: string) => void;
 }
 
 /** How long the API may not know a machine that it has just created. */
 const UNKNOWN_FOR_MS = 15_000;
 const POLL_MS = 500;
+/** So often a wait says that it goes on. */
+const REMIND_MS = 30_000;
 
 /**
  * One machine, watched until a deadline. The API's passing faults (429, 5xx, a broken connection) are no news
@@ -33,10 +37,11 @@ export class Watch {
   readonly id: string;
   readonly mark: RunMark;
   readonly signal: AbortSignal;
-  readonly tell: (message: string) => void;
-  readonly #timeoutMs: number;
+  readonly #options: WatchOptions;
   readonly #startedAt: number;
-  #lastFault: DeployerError | undefined;
+  readonly #faults: PassingFaults;
+  #told = '';
+  #remindedAt: number;
   #last: Machine | undefined;
 
   constructor(options: WatchOptions) {
@@ -45,13 +50,30 @@ export class Watch {
     this.id = options.id;
     this.mark = options.mark;
     this.signal = options.signal;
-    this.tell = options.tell;
-    this.#timeoutMs = options.timeoutMs;
-    this.#startedAt = options.clock.now();
+    this.#options = options;
+    this.#startedAt = this.#remindedAt = options.clock.now();
+    this.#faults = new PassingFaults(options.clock);
+  }
+
+  /** The machine as it was seen last. */
+  get last(): Machine | undefined {
+    return this.#last;
   }
 
   get remainingMs(): number {
-    return this.#startedAt + this.#timeoutMs - this.clock.now();
+    return this.#startedAt + this.#options.timeoutMs - this.clock.now();
+  }
+
+  /** Shows what is being waited for: once, and again after a while in which nothing else was told. */
+  tell(message: string): void {
+    const now = this.clock.now();
+    const said = this.#faults.sentence ?? message;
+    if (said !== this.#told) this.#options.tell(said);
+    this.#told = said;
+    if (now - this.#remindedAt < REMIND_MS) return;
+    this.#remindedAt = now;
+    const times = `${formatDuration(this.#watchedMs)} of ${formatDuration(this.#options.timeoutMs)}`;
+    this.#options.remind(`still waiting (${times}): ${said}`);
   }
 
   /**
@@ -59,13 +81,13 @@ export class Watch {
    * @throws DeployerError `release_failed` when the machine will not become healthy any more, `timed_out`
    */
   async look(what: string): Promise<Machine | undefined> {
-    const machine = await this.#despiteFaults(() => this.api.getMachine(this.id, this.signal));
+    const machine = await this.#faults.ask(this.signal, () => this.api.getMachine(this.id, this.signal));
     if (machine !== undefined) {
       this.#last = machine;
       const why = whyDead(machine, this.mark) ?? whyStopped(machine, this.mark);
       if (why !== undefined) throw this.#failed('release_failed', why);
     } else if (
-      this.#lastFault === undefined &&
+      this.#faults.error === undefined &&
       (this.#last !== undefined || this.#watchedMs > UNKNOWN_FOR_MS)
     ) {
       throw this.#failed('release_failed', 'is not known to the API: it was destroyed, or never came to be');
@@ -78,7 +100,8 @@ export class Watch {
   async longPoll(states: readonly string[], longestMs: number): Promise<WaitResult> {
     const timeoutMs = Math.min(longestMs, Math.max(this.remainingMs, 0));
     const until = { states, version: this.mark.version, timeoutMs };
-    return (await this.#despiteFaults(() => this.api.wait(this.id, until, this.signal))) ?? 'not-yet';
+    const waited = await this.#faults.ask(this.signal, () => this.api.wait(this.id, until, this.signal));
+    return waited ?? 'not-yet';
   }
 
   /** The pause between two looks. */
@@ -90,28 +113,18 @@ export class Watch {
     return this.clock.now() - this.#startedAt;
   }
 
-  async #despiteFaults<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
-    try {
-      const answer = await ask();
-      this.#lastFault = undefined;
-      return answer;
-    } catch (error) {
-      this.signal.throwIfAborted();
-      if (!isPassing(error)) throw error;
-      this.#lastFault = error;
-      return undefined;
-    }
-  }
-
   #timedOut(what: string): DeployerError {
+    const after = `timed out after ${formatDuration(this.#options.timeoutMs)}`;
+    // Who gets no answer knows nothing of the machine: that is the cause, not what was waited for.
+    const { sentence } = this.#faults;
     return this.#failed(
       'timed_out',
-      `timed out after ${formatDuration(this.#timeoutMs)} waiting for ${what}`,
+      sentence === undefined ? `${after} waiting for ${what}` : `${after}: ${sentence}`,
     );
   }
 
   #failed(code: 'release_failed' | 'timed_out', why: string): DeployerError {
-    const error = { code, app: this.api.app, id: this.id, why };
-    return machineFailure(error, this.#last, this.#lastFault);
+    const error = { code, app: this.api.app, id: this.id, why, mark: this.mark };
+    return machineFailure(error, this.#last, this.#faults.error);
   }
 }

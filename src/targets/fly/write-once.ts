@@ -1,10 +1,10 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import { isAmbiguous } from './api-error.js';
-import { isInPassing, type Machine, type MachineConfig } from './machine.js';
+import { isDestroyed, isInPassing, type Machine, type MachineConfig } from './machine.js';
 import type { Nonce } from './api-transport.js';
-import type { MachinesApi, MachineUpdate } from './machines-api.js';
-import { METADATA } from './release-metadata.js';
+import type { MachinesApi, MachineUpdate, NewMachine } from './machines-api.js';
+import { belongsToRelease, METADATA } from './release-metadata.js';
 
 /** Writes whose answer was lost are looked for before they are tried again, so that none happens twice. */
 
@@ -77,27 +77,52 @@ function carries(machine: Machine, before: Machine, { config }: MachineUpdate): 
 /**
  * Creates a machine once. After a lost answer the app's machines are looked through for one of this release that
  * is not accounted for yet. Never run two of these at a time: they could take each other's machine.
+ * @param machine its name is what keeps two first releases of an app apart: there is no machine yet to lock
  * @param accounted the machines of this release that are known to have been created before
+ * @throws DeployerError `locked` when another release has created a machine of this name
  */
 export async function createMachine(
   write: Write,
-  machine: { readonly config: MachineConfig; readonly region?: string },
+  machine: NewMachine,
   accounted: ReadonlySet<string>,
 ): Promise<Machine> {
   const { api, clock, signal } = write;
+  let wanted = machine;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await api.createMachine(machine, signal);
+      return await api.createMachine(wanted, signal);
     } catch (error) {
-      if (!isAmbiguous(error)) throw error;
+      if (!isAmbiguous(error) && !isRejected(error)) throw error;
       // A machine may take a moment to show in the list.
-      await clock.sleep(RETRY_MS * attempt);
-      const found = await findCreated(api, machine.config, accounted);
+      if (isAmbiguous(error)) await clock.sleep(RETRY_MS * attempt);
+      const all = await api.listMachines();
+      const found = all.find(
+        (candidate) => isNewOf(candidate, machine.config) && !accounted.has(candidate.id),
+      );
       if (found !== undefined) return found;
-      if (attempt === TRIES) throw error;
+      const namesake = all.find(({ name }) => name && name === wanted.name);
+      if (isRejected(error)) {
+        if (namesake === undefined || attempt === TRIES) throw error;
+        if (isDestroyed(namesake)) await clock.sleep(RETRY_MS * attempt, signal);
+        else if (belongsToRelease(namesake.config)) throw createdByAnother(api.app, namesake, error);
+        // Someone's own machine, which no release would touch: then there is nothing to tell releases apart by.
+        else wanted = { ...machine, name: undefined };
+      } else if (attempt === TRIES) throw error;
       signal.throwIfAborted();
     }
   }
+}
+
+function isNewOf({ config }: Machine, wanted: MachineConfig): boolean {
+  return config?.metadata?.[METADATA.releaseId] === wanted.metadata?.[METADATA.releaseId];
+}
+
+function createdByAnother(app: string, { id }: Machine, cause: unknown): DeployerError {
+  return new DeployerError(
+    'locked',
+    `another deploy of ${app} has created machine ${id} meanwhile: both were its first`,
+    { suggestions: OTHER_DEPLOY(app), cause },
+  );
 }
 
 /**
@@ -116,22 +141,12 @@ export async function createApp(api: MachinesApi, organization: string, signal: 
 
 function createdMeanwhile(app: string, cause: unknown): DeployerError {
   return new DeployerError('locked', `app ${app} was created meanwhile, by another deploy of it, it seems`, {
-    suggestions: [
-      'when the other deploy has ended, deploy again; nothing was changed by this one',
-      `deployer status -a ${app}`,
-    ],
+    suggestions: OTHER_DEPLOY(app),
     cause,
   });
 }
 
-async function findCreated(
-  api: MachinesApi,
-  config: MachineConfig,
-  accounted: ReadonlySet<string>,
-): Promise<Machine | undefined> {
-  const releaseId = config.metadata?.[METADATA.releaseId];
-  const machines = await api.listMachines();
-  return machines.find(
-    ({ id, config: there }) => !accounted.has(id) && there?.metadata?.[METADATA.releaseId] === releaseId,
-  );
-}
+const OTHER_DEPLOY = (app: string): string[] => [
+  'when the other deploy has ended, deploy again; nothing was changed by this one',
+  `deployer status -a ${app}`,
+];

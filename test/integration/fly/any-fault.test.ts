@@ -85,7 +85,7 @@ async function deployIn(fly: FlyEmulator, trouble: Trouble, ids: readonly string
   let events = 0;
   if (trouble.from === undefined) addFault();
   return fly.deploy('new', {
-    config: { waitTimeoutMs: 15_000 },
+    config: { waitTimeoutMs: 15_000, minHealthyMs: 1000 },
     signal: controller.signal,
     onEvent: () => {
       events += 1;

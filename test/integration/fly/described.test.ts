@@ -66,6 +66,7 @@ describe('what the Fly target asks of the Machines API', () => {
       `GET ${M}/{machine_id}/lease`,
       `POST ${M}/{machine_id}/lease`,
       `DELETE ${M}/{machine_id}/lease`,
+      `POST ${M}/{machine_id}/metadata/{key}`,
     ]);
   });
 });

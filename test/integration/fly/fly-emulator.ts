@@ -204,7 +204,7 @@ export class FlyEmulator {
   /** An app with so many machines, healthy on `old` as v1. */
   async seed(machines: number, options: DeployOptions = {}): Promise<readonly string[]> {
     const httpService = { ...WEB, ...options.config?.httpService, minMachinesRunning: machines };
-    const config = { ...options.config, httpService, strategy: 'immediate' as const };
+    const config = { minHealthyMs: 0, ...options.config, httpService, strategy: 'immediate' as const };
     const { outcome } = await this.succeed('old', { ...options, config });
     return outcome.units.map(({ id }) => id).sort();
   }

@@ -97,6 +97,98 @@ describe('what an app remembers of its releases', () => {
     expect(fly.machines()[0]?.image).to.equal(imageOf('new').deployed);
   });
 
+  describe('of their health', () => {
+    const bad = { match: { imageDigest: imageOf('bad').digest }, effect: { oom: { afterMs: 10 } } };
+
+    const goBack = async (release?: string) => {
+      const { config } = fly.request('unused');
+      const request = { config, release, releaseId: `back-${release}`, lockWaitMs: 0, dryRun: false };
+      const ports = { target: fly.target, clock: fly.clock, sink: () => undefined, signal };
+      const done = await rollback(request, ports);
+      return 'result' in done ? done.result : expect.fail('it was planned only');
+    };
+    const listed = async () =>
+      (await fly.target.releases(APP, signal)).map(({ version, status, wasHealthy }) => [
+        version,
+        status,
+        wasHealthy,
+      ]);
+
+    it('goes back past a release that failed and was left, unless it is named', async () => {
+      await fly.seed(2);
+      fly.fault(bad);
+      await fly.deploy('bad', { rollback: false });
+      await fly.deploy('bad', { rollback: false, config: { env: { TRY: '2' } } });
+      expect(await listed()).to.deep.equal([
+        [3, 'partial', false],
+        [2, 'failed', false],
+        [1, 'partial', true],
+      ]);
+      const back = await goBack();
+      expect(back.status).to.equal('succeeded');
+      expect(new Set(fly.machines().map(({ image }) => image))).to.deep.equal(
+        new Set([imageOf('old').deployed]),
+      );
+      expect(await listed()).to.deep.equal([
+        [4, 'running', true],
+        [3, 'failed', false],
+        [2, 'failed', false],
+        [1, 'past', true],
+      ]);
+      fly.clearFaults();
+      expect((await goBack('v2')).status).to.equal('succeeded');
+      expect(fly.machines()[0]?.image).to.equal(imageOf('bad').deployed);
+    });
+
+    it('names the last healthy one as the way back, also when another failed between', async () => {
+      await fly.seed(1);
+      fly.fault(bad);
+      const failed = await fly.deploy('bad', { rollback: false });
+      expect(failed.outcome).to.have.nested.property(
+        'error.suggestions[0]',
+        'deployer release rollback v1 -a shop',
+      );
+      const { outcome } = await fly.succeed('new');
+      expect(outcome.release).to.deep.include({ version: 3, previous: 2, lastHealthy: 1 });
+    });
+
+    it('calls a release that nobody watched unproven, until it is seen to be well', async () => {
+      await fly.seed(1);
+      fly.fault({
+        match: { imageDigest: imageOf('new').digest },
+        effect: { checks: { passAfterMs: 20_000 } },
+      });
+      await fly.deploy('new', { detach: true });
+      await fly.api('GET', `/machines/${fly.machines()[0]?.id}/wait?state=started&timeout=10`);
+      expect((await listed())[0]).to.deep.equal([2, 'unproven', false]);
+      await fly.clock.sleep(25_000);
+      expect((await listed())[0]).to.deep.equal([2, 'running', true]);
+    });
+
+    it('takes releases for healthy that an older version made, which noted nothing', async () => {
+      await fly.seed(1);
+      await fly.succeed('second');
+      const [machine] = fly.machines();
+      const { deployer_health, deployer_last_healthy, ...metadata } = machine?.metadata ?? {};
+      expect([deployer_health, deployer_last_healthy]).to.deep.equal(['healthy', '1']);
+      await fly.api('POST', `/machines/${machine?.id}`, { config: { image: machine?.image, metadata } });
+      await fly.api('GET', `/machines/${machine?.id}/wait?state=started&timeout=10`);
+      const { outcome } = await fly.succeed('third');
+      expect(outcome.release).to.deep.include({ version: 3, lastHealthy: 2 });
+    });
+  });
+
+  it('dates the present release by when it came, not by when another was undone: in list and status alike', async () => {
+    await fly.seed(2);
+    const came = (await fly.target.releases(APP, signal))[0]?.createdAt;
+    await fly.clock.sleep(5000);
+    fly.fault({ match: { imageDigest: imageOf('bad').digest }, effect: { oom: { afterMs: 10 } } });
+    await fly.deploy('bad');
+    const present = (await fly.target.releases(APP, signal)).find(({ units }) => units > 0);
+    expect(present?.createdAt).to.equal(came);
+    expect((await fly.target.status(APP, signal)).release).to.deep.equal(present);
+  });
+
   it('finds no release of an app that is not there', async () => {
     const error: unknown = await fly.target.status(APP, signal).catch((thrown: unknown) => thrown);
     expect(error).to.include({ code: 'app_not_found', exit: 3 });

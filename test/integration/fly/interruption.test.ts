@@ -41,6 +41,7 @@ describe('a release that is interrupted', () => {
         type: 'failed',
         reason: 'interrupted',
         undoing: true,
+        remedy: 'putting v1 back',
       });
       for (const machine of fly.machines())
         expect(machine).to.deep.include({ image: imageOf('old').deployed, state: 'started', leased: false });

@@ -202,6 +202,59 @@ describe('the locks of a release', () => {
     expect(events.some((event) => 'message' in event && event.message.includes('locked'))).to.equal(false);
   });
 
+  it('keeps two first deploys apart, also in an app that is there and has no machine to lock', async () => {
+    await fly.succeed('old');
+    for (const { id } of fly.machines()) await fly.api('DELETE', `/machines/${id}?force=true`);
+    await eventually(() => expect(fly.machines()).to.be.empty);
+    // Both have seen that there is no machine by then.
+    fly.fault({
+      match: { method: 'POST', pathPattern: '/v1/apps/shop/machines' },
+      answer: { delayMs: 3000 },
+      times: 2,
+    });
+    const ended = await Promise.all(
+      ['one', 'two'].map((image) => fly.deploy(image).catch((error: unknown) => error as DeployerError)),
+    );
+    const lost = ended.find((end): end is DeployerError => 'code' in end);
+    const won = ended.find((end) => 'outcome' in end);
+    expect(won?.outcome.status).to.equal('succeeded');
+    expect(lost).to.include({ code: 'locked', exit: 10 });
+    expect(lost?.message).to.match(/another deploy of shop has created machine \w+ meanwhile/);
+    expect(fly.machines()).to.have.lengthOf(1);
+  });
+
+  it('does not mind a machine of someone else by the name that its first would have', async () => {
+    await fly.succeed('old');
+    for (const { id } of fly.machines()) await fly.api('DELETE', `/machines/${id}?force=true`);
+    await eventually(() => expect(fly.machines()).to.be.empty);
+    await fly.api('POST', '/machines', { name: 'shop-1', config: { image: imageOf('theirs').deployed } });
+    const { outcome } = await fly.succeed('new');
+    expect(outcome.units).to.have.lengthOf(1);
+    expect(fly.machines()).to.have.lengthOf(2);
+  });
+
+  it('is said once, and then now and then, when no lock can be refreshed because the API is gone', async () => {
+    await fly.seed(3);
+    const { outcome, events } = await fly.deploy('new', {
+      config: { waitTimeoutMs: 60_000 },
+      onEvent: (event) => {
+        if (event.type !== 'log' || !event.message.startsWith('[1/3]')) return;
+        fly.fault({ match: {}, answer: { status: 503, body: 'no upstream' } });
+        void fly.clock.sleep(150_000).then(() => fly.clearFaults());
+      },
+    });
+    const warnings = events.flatMap((event) =>
+      event.type === 'log' && event.level === 'warning' ? [event.message] : [],
+    );
+    const ofLocks = warnings.filter((message) => message.includes('refreshed'));
+    expect(ofLocks.length, ofLocks.join()).to.be.within(1, 6);
+    expect(outcome)
+      .to.have.nested.property('error.message')
+      .that.matches(
+        /^v2 failed: machine \w+ timed out after 1m.*: the Machines API has not answered for 1m.*: the Machines API failed \(503\): no upstream/,
+      );
+  });
+
   it('only warns when a lock can not be given back: it ends by itself', async () => {
     await fly.seed(1);
     fly.fault({

@@ -127,7 +127,7 @@ describe('a rolling release on the Machines API', () => {
       expect(
         events.filter(({ type }) => type === 'log').map((event) => 'message' in event && event.message),
       ).to.deep.equal([
-        `[1/2] machine ${fly.machines()[0]?.id}: healthy`,
+        `[1/2] machine ${fly.machines()[0]?.id}: checks pass`,
         `[2/2] machine ${fly.machines()[1]?.id}: updated, asleep`,
       ]);
       await fly.api('GET', `/machines/${fly.machines()[0]?.id}/wait?state=stopped&timeout=10`);

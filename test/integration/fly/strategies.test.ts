@@ -68,15 +68,6 @@ describe('a release that does not wait', () => {
   });
   afterEach(() => fly.stop());
 
-  it('immediate: changes all machines at once and does not ask for their checks', async () => {
-    await fly.seed(3);
-    fly.fault({ match: { imageDigest: imageOf('new').digest }, effect: { checks: {} } });
-    const { events } = await fly.succeed('new', { config: { strategy: 'immediate' } });
-    const messages = events.flatMap((event) => ('message' in event ? [event.message] : []));
-    expect(messages.slice(0, 3).every((message) => message.startsWith('updating'))).to.equal(true);
-    expect(fly.machines().every(({ image }) => image === imageOf('new').deployed)).to.equal(true);
-  });
-
   it('immediate: a machine that is refused undoes the others all the same', async () => {
     const ids = await fly.seed(3);
     fly.fault({

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { diagnoseImage, type ClientFinding, type Diagnosis } from '../../../src/image/diagnose.js';
+import type { ClientFinding } from '../../../src/image/diagnose/ask-as-clients.js';
+import type { Diagnosis } from '../../../src/image/diagnose/diagnose.js';
 import { digestOf } from '../../../src/oci/digest.js';
-import { parseReference } from '../../../src/oci/reference.js';
-import { knownPlatforms } from '../../../src/targets/known-platforms.js';
+import { diagnose, diagnoseFully } from '../../support/diagnose.js';
 import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
-import { failureOf } from '../../support/failure.js';
+import { startEmulatorRegistry } from '../../support/emulator-registry.js';
 import { htmlPage, startHostileServer } from '../../support/hostile-server.js';
 import {
   attestationOf,
@@ -19,24 +19,12 @@ import {
   type FixtureManifest,
 } from '../../support/image-fixtures.js';
 import { pushFixture } from '../../support/push-fixture.js';
-import { basicEntry, connectForTest, loggedIn } from '../../support/registry-connection.js';
+import { basicEntry, loggedIn } from '../../support/registry-connection.js';
 import { requires } from '../../support/requirements.js';
 
 const SMALL = { runnable: false } as const;
 const HIDDEN_INDEX = 'OCI index found, but accept header does not support OCI indexes';
 const HIDDEN_MANIFEST = 'OCI manifest found, but accept header does not support OCI manifests';
-
-async function diagnose(
-  name: string,
-  options: { readonly env?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } = {},
-): Promise<Diagnosis> {
-  await using connection = await connectForTest({ env: options.env ?? {} });
-  const reference = parseReference(name);
-  const credential = await connection.credentials.find(reference.domain, reference.path);
-  const { registry, anonymous, reader } = connection;
-  const ports = { registry, anonymous, reader, authenticated: credential !== undefined };
-  return await diagnoseImage(reference, knownPlatforms, ports, options.signal);
-}
 
 /** `full GET 200`, `docker-only GET 404 MANIFEST_UNKNOWN`, ... */
 function told({ clients }: Diagnosis): string[] {
@@ -72,7 +60,15 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
       expect(told(diagnosis)).to.deep.equal([
         'full GET 200',
         'docker-only GET 404 MANIFEST_UNKNOWN',
+        'docker_registry2 GET 200',
+        'docker-20.10 GET 200',
+        'containerd HEAD 200',
+        'crane GET 200',
+        'skopeo GET 200',
         'oci-manifest-only GET 404 MANIFEST_UNKNOWN',
+        'lambda GET 404 MANIFEST_UNKNOWN',
+        'cloudrun GET 200',
+        'heroku GET 404 MANIFEST_UNKNOWN',
         'head HEAD 200',
         'anonymous GET 200',
       ]);
@@ -106,7 +102,28 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
     const diagnosis = await diagnosed(await dockerImage(SMALL));
     expect(client(diagnosis, 'docker-only')?.found).to.equal(true);
     expect(targets(diagnosis)).to.include({ fly: 'true none', heroku: 'false copy' });
-    expect(diagnosis.suggestions).to.deep.equal([]);
+    expect(client(diagnosis, 'oci-manifest-only')).to.include({ found: false, code: 'FORM_NOT_ASKED_FOR' });
+    expect(diagnosis.suggestions.filter((line) => !line.includes('deployer image copy'))).to.deep.equal([]);
+  });
+
+  it('of a Docker manifest list: who takes no list is given the manifest for linux/amd64 in its place', async () => {
+    const list = await multiPlatformIndex('docker', SMALL);
+    const diagnosis = await diagnosed(list);
+    expect(client(diagnosis, 'docker-only')).to.include({ found: true, digest: list.digest });
+    expect(client(diagnosis, 'heroku')).to.include({ found: true, digest: list.children[0]?.digest });
+  });
+
+  it('asks each question once, whoever asks it', async () => {
+    await pushFixture({ url: registry.url, repository: 'once' }, 'v1', await ociImage(SMALL));
+    const before = registry.requests().length;
+    const { clients } = await diagnose(`${registry.host}/once:v1`);
+    const asked = registry
+      .requests()
+      .slice(before)
+      .filter((line) => line.includes('/manifests/v1'));
+    const questions = new Set(clients.map(({ method, accept }) => [method, ...[...accept].sort()].join(' ')));
+    expect([clients.length, asked.length]).to.deep.equal([13, questions.size]);
+    expect(asked.length).to.be.at.most(10);
   });
 
   it('of several platforms, flat or nested: each target has its platform', async () => {
@@ -148,65 +165,125 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
     }
   });
 
-  it('that is not there is found by nobody, and judged for no target', async () => {
-    const diagnosis = await diagnose(`${registry.host}/nobody:v1`);
-    expect(diagnosis.clients.map(({ found }) => found)).to.deep.equal([false, false, false, false, false]);
-    expect(told(diagnosis)[3]).to.equal('head HEAD 404');
+  it('that is not there: found by nobody, judged for no target, with the tags that are there', async () => {
+    await pushFixture({ url: registry.url, repository: 'tags' }, 'v1', await ociImage(SMALL));
+    const { diagnosis, error } = await diagnoseFully(`${registry.host}/tags:v2`);
+    expect(diagnosis.clients.some(({ found }) => found)).to.equal(false);
+    expect(told(diagnosis)).to.include('head HEAD 404');
     expect(diagnosis).not.to.have.property('digest');
-    expect([diagnosis.targets, diagnosis.suggestions]).to.deep.equal([
-      [],
-      [`see what is wrong in full: deployer image inspect ${registry.host}/nobody:v1`],
-    ]);
+    expect(diagnosis.targets).to.deep.equal([]);
+    expect(diagnosis.tags).to.deep.equal({ status: 'listed', count: 1, more: false, nearest: ['v1'] });
+    expect(error).to.include({ code: 'tag_not_found', exit: 3 });
+    expect(diagnosis.suggestions).to.deep.equal([`deployer image inspect ${registry.host}/tags:v1`]);
+
+    const nobody = await diagnoseFully(`${registry.host}/nobody:v1`);
+    expect(nobody.diagnosis.tags).to.deep.equal({ status: 'no-repository' });
+    expect(nobody.error).to.include({ code: 'repository_not_found', exit: 3 });
   });
 
-  it('of schema 1 is refused with the reason', async () => {
+  it('of schema 1: what the clients that take it are given, and the reason why it is refused', async () => {
     await pushFixture({ url: registry.url, repository: 'old' }, 'v1', await schema1Signed('old', 'v1'));
-    const error = await failureOf(() => diagnose(`${registry.host}/old:v1`));
-    expect(error.code).to.equal('schema1_unsupported');
+    const { diagnosis, error } = await diagnoseFully(`${registry.host}/old:v1`);
+    expect(error).to.include({ code: 'schema1_unsupported', exit: 5 });
+    expect(client(diagnosis, 'full')).to.include({ found: false, code: 'FORM_NOT_ASKED_FOR' });
+    expect(client(diagnosis, 'skopeo')?.found).to.equal(true);
   });
 });
 
 describe('Diagnosing an image in a private registry', () => {
   requires('docker-registry', 'htpasswd');
 
-  it('shows what who is logged in is told, and who is not', async () => {
-    await using registry = await startDockerRegistry({
-      auth: { kind: 'basic', user: 'me', password: 'secret' },
-    });
-    const entry = basicEntry('me', 'secret');
-    const authorization = `Basic ${entry.auth}`;
-    await pushFixture(
-      { url: registry.url, repository: 'app', authorization },
-      'v1',
-      await buildxIndex(SMALL),
-    );
+  const entry = basicEntry('me', 'secret');
+  let registry: DockerRegistry;
+  let name: string;
+  let env: Record<string, string>;
+  before(async () => {
+    registry = await startDockerRegistry({ auth: { kind: 'basic', user: 'me', password: 'secret' } });
+    const target = { url: registry.url, repository: 'app', authorization: `Basic ${entry.auth}` };
+    await pushFixture(target, 'v1', await buildxIndex(SMALL));
+    name = `${registry.host}/app:v1`;
+    env = loggedIn(registry.host, entry);
+  });
+  after(() => registry.stop());
 
-    const diagnosis = await diagnose(`${registry.host}/app:v1`, { env: loggedIn(registry.host, entry) });
+  it('shows what who is logged in is told, and who is not', async () => {
+    const diagnosis = await diagnose(name, { env });
     expect(told(diagnosis)).to.deep.equal([
       'full GET 200',
       'docker-only GET 404 MANIFEST_UNKNOWN',
+      'docker_registry2 GET 200',
+      'docker-20.10 GET 200',
+      'containerd HEAD 200',
+      'crane GET 200',
+      'skopeo GET 200',
       'oci-manifest-only GET 404 MANIFEST_UNKNOWN',
+      'lambda GET 404 MANIFEST_UNKNOWN',
+      'cloudrun GET 200',
+      'heroku GET 404 MANIFEST_UNKNOWN',
       'head HEAD 200',
       'anonymous GET 401 UNAUTHORIZED',
       'authenticated GET 200',
     ]);
-    expect(diagnosis.suggestions.at(-1)).to.contain('the image is private');
-
-    const nobody = await diagnose(`${registry.host}/app:v1`);
-    expect(nobody.clients.map(({ status }) => status)).to.deep.equal([401, 401, 401, 401, 401]);
+    const { diagnosis: nobody, error } = await diagnoseFully(name);
+    expect(new Set(nobody.clients.map(({ status }) => status))).to.deep.equal(new Set([401]));
     expect(nobody.targets).to.deep.equal([]);
+    expect(error).to.include({ code: 'registry_unauthorized', exit: 4 });
+    expect(nobody.suggestions.join()).to.contain(`docker login ${registry.host}`);
+  });
+
+  it('sends it to the own registry of who pulls as anyone can, and says who needs credentials', async () => {
+    const { targets: found, suggestions } = await diagnose(name, { env });
+    const fly = found.find(({ name: target }) => target === 'fly');
+    expect(fly).to.include({ runs: false, adaptation: 'copy', pullsWith: 'own-access' });
+    expect(fly?.reason).to.contain('fly pulls only public images and those of registry.fly.io');
+    expect(suggestions).to.include(`for fly: deployer image copy ${name} registry.fly.io/APP:v1`);
+    const kubernetes = found.find(({ name: target }) => target === 'kubernetes');
+    expect(kubernetes).to.include({ runs: true, pullsWith: 'credentials' });
+    expect(kubernetes?.reason).to.contain('imagePullSecrets');
+  });
+});
+
+describe("Diagnosing an image in the emulator's registry", () => {
+  const TELLING = ['docker-only', 'docker_registry2', 'oci-manifest-only', 'lambda', 'heroku'];
+
+  const diagnosed = async (legacyAccept: boolean): Promise<(ClientFinding | undefined)[]> => {
+    await using registry = await startEmulatorRegistry({ legacyAccept });
+    await pushFixture({ url: registry.url, repository: 'app' }, 'v1', await buildxIndex(SMALL));
+    const { diagnosis, error } = await diagnoseFully(`${registry.host}/app:v1`);
+    expect(error).to.equal(undefined);
+    return TELLING.map((name) => client(diagnosis, name));
+  };
+
+  it('that answers as docker-registry 2.8 does (--legacy-accept) hides the same from the same, in the same words', async () => {
+    const found = await diagnosed(true);
+    expect(found.map((one) => one?.found)).to.deep.equal([false, true, false, false, false]);
+    expect(found[0]).to.include({ status: 404, code: 'MANIFEST_UNKNOWN', message: HIDDEN_INDEX });
+  });
+
+  it('that gives everyone what there is: who did not ask for an index has no use for it', async () => {
+    const found = await diagnosed(false);
+    expect(found.map((one) => one?.found)).to.deep.equal([false, true, false, false, false]);
+    expect(found[0]).to.include({ status: 200, code: 'FORM_NOT_ASKED_FOR' });
+    expect(found[0]?.message).to.equal('is given what it did not ask for: OCI index');
   });
 });
 
 describe('Diagnosing what is no registry', () => {
   it('shows what each client met', async () => {
     await using server = await startHostileServer(() => htmlPage());
-    const page = await diagnose(`${server.host}/app:v1`);
+    const { diagnosis: page, error } = await diagnoseFully(`${server.host}/app:v1`);
     expect(told(page)[0]).to.equal('full GET 200 HTML');
     expect(page.clients.some(({ found }) => found)).to.equal(false);
-    const nowhere = await diagnose('registry.invalid/app:v1');
-    expect(told(nowhere)[0]).to.equal('full GET 0 dns_failed');
-    expect(nowhere.clients).to.have.length(5);
+    expect(error).to.include({ code: 'not_a_registry', exit: 12 });
+  });
+
+  it('does not ask again and again where there is no way: the one failure is that of all', async () => {
+    const { diagnosis, error } = await diagnoseFully('registry.invalid/app:v1');
+    expect(error).to.include({ code: 'dns_failed', exit: 12 });
+    expect(diagnosis.clients.map(({ status, code }) => `${status} ${code}`)).to.deep.equal(
+      Array.from({ length: 13 }, () => '0 dns_failed'),
+    );
+    expect(client(diagnosis, 'crane')?.notAsked).to.equal(true);
   });
 
   it('ends when it is called off, and does not take that for an answer', async () => {

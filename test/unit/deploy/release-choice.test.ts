@@ -3,9 +3,14 @@ import { chooseRelease, presentRelease } from '../../../src/deploy/release-choic
 import { digestOf } from '../../../src/oci/digest.js';
 import type { ReleaseRecord } from '../../../src/targets/target.js';
 
-function release(version: number, status: ReleaseRecord['status'], units = 0): ReleaseRecord {
+function release(
+  version: number,
+  status: ReleaseRecord['status'],
+  units = 0,
+  change: Partial<ReleaseRecord> = {},
+): ReleaseRecord {
   const digest = digestOf(String(version));
-  return { id: `id-${version}`, version, status, units, digest, image: `shop@${digest}` };
+  return { id: `id-${version}`, version, status, units, digest, image: `shop@${digest}`, ...change };
 }
 
 describe('The release that is meant', () => {
@@ -24,6 +29,22 @@ describe('The release that is meant', () => {
   it('is the older of two when a deploy broke off half way', () => {
     const half = [release(12, 'partial', 1), release(11, 'partial', 2), release(10, 'past')];
     expect(chooseRelease(half, undefined, 'shop').version).to.equal(11);
+  });
+
+  it('is one that was healthy, unless another is named', () => {
+    const left = [
+      release(4, 'failed', 2, { wasHealthy: false }),
+      release(3, 'failed', 0, { wasHealthy: false }),
+      release(2, 'past', 0, { wasHealthy: true }),
+      release(1, 'past'),
+    ];
+    expect(chooseRelease(left, undefined, 'shop').version).to.equal(2);
+    expect(chooseRelease(left, 'v3', 'shop').version).to.equal(3);
+    const none = left.slice(0, 2);
+    expect(() => chooseRelease(none, undefined, 'shop'))
+      .to.throw('no release before the present one that was healthy')
+      .with.property('suggestions')
+      .that.includes('name one: deployer release rollback vN -a shop');
   });
 
   for (const wanted of ['v1', '1', 'id-1'])

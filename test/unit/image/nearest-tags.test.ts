@@ -24,12 +24,18 @@ describe('The tag list', () => {
     expect(readTags(answer(200, JSON.stringify({ name: 'app', tags })))).to.deep.equal({
       status: 'listed',
       tags: ['v1', 'latest', 'v1.2_3-rc'],
+      more: false,
     });
   });
 
   it('is empty when it says null, as distribution does once all tags are gone', () => {
     for (const body of ['{"name":"app","tags":null}', '{"name":"app"}', '{"tags":[]}'])
-      expect(readTags(answer(200, body))).to.deep.equal({ status: 'listed', tags: [] });
+      expect(readTags(answer(200, body))).to.deep.equal({ status: 'listed', tags: [], more: false });
+  });
+
+  it('says when it goes on (RFC 8288)', () => {
+    const headers = { link: '</v2/app/tags/list?n=1&last=v1>; rel="next"' };
+    expect(readTags(answer(200, '{"tags":["v1"]}', { headers }))).to.have.property('more', true);
   });
 
   it('is of no repository where the registry says so in its own words alone', () => {

@@ -1,9 +1,8 @@
 import { expect } from 'chai';
-import type { Diagnosis } from '../../../src/image/diagnose.js';
 import type { Inspection } from '../../../src/image/inspect.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { MEDIA_TYPE } from '../../../src/oci/media-types.js';
-import { diagnosisLines, inspectionLines } from '../../../src/ui/image-text.js';
+import { inspectionLines } from '../../../src/ui/image-text.js';
 
 const INDEX = digestOf('index');
 const IMAGE = digestOf('image');
@@ -63,48 +62,5 @@ describe('An inspected image as text', () => {
       expect(line).not.to.match(/[^\P{Cc}]|[\u202a-\u202e\u2066-\u2069]/u);
       expect(line.length).to.be.below(700);
     }
-  });
-});
-
-describe('A diagnosed image as text', () => {
-  it('shows who is told what, what follows, and what to do', () => {
-    const asked = { who: 'somebody', method: 'GET', accept: [] };
-    const diagnosis: Diagnosis = {
-      reference: 'ghcr.io/team/app:v1',
-      digest: INDEX,
-      clients: [
-        { ...asked, name: 'full', status: 200, found: true },
-        { ...asked, name: 'old', status: 404, code: 'MANIFEST_UNKNOWN', message: 'hidden', found: false },
-        { ...asked, name: 'head', method: 'HEAD', status: 404, found: false },
-        { ...asked, name: 'lost', status: 0, code: 'dns_failed', message: 'no such host', found: false },
-      ],
-      targets: [
-        { name: 'fly', runs: true, adaptation: 'none', reason: 'takes indexes' },
-        { name: 'heroku', runs: false, adaptation: 'convert', reason: 'Docker media types only' },
-      ],
-      suggestions: ['do this'],
-    };
-    expect(diagnosisLines(diagnosis)).to.deep.equal([
-      `ghcr.io/team/app:v1  ${INDEX}`,
-      '',
-      'What each kind of client is told:',
-      '  ✔ full               GET  200  somebody',
-      '  ✖ old                GET  404  somebody',
-      '      MANIFEST_UNKNOWN: hidden',
-      '  ✖ head               HEAD 404  somebody',
-      '      (an answer to HEAD has no body: the reason stays hidden)',
-      '  ✖ lost               GET  no answer  somebody',
-      '      dns_failed: no such host',
-      '',
-      'What follows for each target:',
-      '  ✔ fly                runs it as it is. takes indexes',
-      '  ✖ heroku             needs: convert. Docker media types only',
-      '',
-      'Try: do this',
-    ]);
-    const { digest: _, ...unfound } = { ...diagnosis, targets: [], suggestions: [] };
-    const lines = diagnosisLines(unfound);
-    expect(lines[0]).to.equal('ghcr.io/team/app:v1');
-    expect(lines).not.to.include('What follows for each target:');
   });
 });

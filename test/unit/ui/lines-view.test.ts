@@ -43,7 +43,7 @@ describe('A deploy in a log', () => {
   it('tells how a release failed and what came back', async () => {
     const { stdout, stderr } = await play(ROLLED_BACK);
     expect(stderr).to.equal(
-      `${UNTIL_RELEASE}    machine e784079b exited with code 1; putting the previous release back\n    v11 runs again on 3 machines\n`,
+      `${UNTIL_RELEASE}    machine e784079b exited with code 1; putting v11 back\n    v11 runs again on 3 machines\n`,
     );
     expect(stdout).to.equal('');
   });

@@ -70,7 +70,7 @@ describe('A deploy on a terminal', function () {
       ...UNTIL_RELEASE,
       '✖ Release v12 (rolling, 3 machines)',
       '  › Interrupted: putting v11 back',
-      '  › machine e784079b exited with code 1; putting the previous release back',
+      '  › machine e784079b exited with code 1; putting v11 back',
       '  › v11 runs again on 3 machines',
       'ends with failure: true',
     ]);

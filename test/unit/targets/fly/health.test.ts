@@ -152,7 +152,7 @@ describe('what a machine tells after an update', () => {
     const checks = [{ name: 'web', status: 'critical', output: 'bad\u001b[2Jgateway\nline' }];
     expect(checkLines(now({ checks }))).to.deep.equal(['check web: critical: bad[2Jgateway line']);
     const events = [exitEvent('x', T, { exit_code: 137, oom_killed: true })];
-    expect(eventLines(now({ events }))).to.deep.equal([
+    expect(eventLines(now({ events }), mark)).to.deep.equal([
       '12:00:00 exit stopped by flyd exit_code=137 oom_killed',
     ]);
   });

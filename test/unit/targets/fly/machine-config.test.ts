@@ -9,6 +9,8 @@ const LABEL = {
   id: 'r-2',
   version: 2,
   image: IMAGE,
+  health: 'pending' as const,
+  lastHealthy: 1,
   previous: { version: 1, image: `registry.fly.io/shop@${digestOf('v1')}`, digest: digestOf('v1') },
 };
 
@@ -53,6 +55,8 @@ describe('the configuration of a machine in a release', () => {
         deployer_previous_digest: digestOf('v1'),
         deployer_previous_image: LABEL.previous.image,
         deployer_http_service: '8080',
+        deployer_health: 'pending',
+        deployer_last_healthy: '1',
       },
     });
   });

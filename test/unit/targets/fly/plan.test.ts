@@ -1,6 +1,10 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { digestOf } from '../../../../src/oci/digest.js';
+import { releasesOf } from '../../../../src/targets/fly/history.js';
+import type { Machine } from '../../../../src/targets/fly/machine.js';
 import { planRelease } from '../../../../src/targets/fly/plan.js';
+import { METADATA } from '../../../../src/targets/fly/release-metadata.js';
 import { configOf, HTTP, machineOf, requestOf, stateOf, withConfig } from './fixtures.js';
 
 describe('the plan of a release on Fly', () => {
@@ -18,6 +22,11 @@ describe('the plan of a release on Fly', () => {
       { method: 'POST', url: `${M}/a`, summary: 'update machine a to v2' },
       { method: 'POST', url: `${M}/b/lease`, summary: 'lock machine b until the release is done' },
       { method: 'POST', url: `${M}/b`, summary: 'update machine b to v2' },
+      {
+        method: 'POST',
+        url: `${M}/*/metadata/deployer_health`,
+        summary: 'note on each machine that v2 is healthy, once it is',
+      },
     ]);
     expect(summary).to.equal('rolling, 2 machines');
   });
@@ -32,6 +41,7 @@ describe('the plan of a release on Fly', () => {
       'give the app a public address (v6)',
       'give the app a public address (shared_v4)',
       'create a machine and start it',
+      'note on each machine that v1 is healthy, once it is',
     ]);
     const withAddresses = planRelease(request, stateOf([], { addresses: 2 }));
     expect(withAddresses.assigns).to.deep.equal([]);
@@ -43,13 +53,13 @@ describe('the plan of a release on Fly', () => {
         metadata: { ...machineOf('a', { version: 4 }).config?.metadata, deployer_rolled_back: '7' },
       });
       const { release } = planRelease(requestOf(), stateOf([undone, machineOf('b', { version: 4 })]));
-      expect(release).to.deep.equal({ id: 'r-2', version: 8, previous: 4 });
+      expect(release).to.deep.equal({ id: 'r-2', version: 8, previous: 4, lastHealthy: 4 });
     });
 
     it('takes the older of two for the one before: a deploy broke off half way', () => {
       const machines = [machineOf('a', { version: 12 }), machineOf('b', { version: 11 })];
       const plan = planRelease(requestOf(), stateOf(machines));
-      expect(plan.release).to.deep.equal({ id: 'r-2', version: 13, previous: 11 });
+      expect(plan.release).to.deep.equal({ id: 'r-2', version: 13, previous: 11, lastHealthy: 11 });
       for (const change of plan.changes)
         expect(change.config.metadata).to.include({ deployer_previous_version: '11' });
     });
@@ -83,13 +93,18 @@ describe('the plan of a release on Fly', () => {
         expect(planRelease(requestOf(), stateOf(machines(count))).width).to.equal(width);
       });
 
-    it('changes all at once when it is immediate or detached, ten at most, and watches none', () => {
+    it('changes all at once when it is immediate or detached, fifty at most; detached it watches none', () => {
       const immediate = requestOf({ config: configOf({ strategy: 'immediate' }) });
-      expect(planRelease(immediate, stateOf(machines(4)))).to.deep.include({ width: 4, verify: false });
-      expect(planRelease(requestOf({ detach: true }), stateOf(machines(40)))).to.deep.include({
-        width: 10,
+      expect(planRelease(immediate, stateOf(machines(4)))).to.deep.include({
+        width: 4,
+        verify: true,
+        firstAlone: false,
+      });
+      expect(planRelease(requestOf({ detach: true }), stateOf(machines(60)))).to.deep.include({
+        width: 50,
         verify: false,
-        summary: 'rolling, detached, 40 machines',
+        proof: 'nothing',
+        summary: 'rolling, detached, 60 machines',
       });
     });
   });
@@ -134,6 +149,58 @@ describe('the plan of a release on Fly', () => {
     expect(planRelease(requestOf(), state({ state: 'stopped' })).changes).to.have.lengthOf(1);
     const sick = { checks: [{ name: 'web', status: 'critical' }] };
     expect(planRelease(requestOf(), state(sick)).changes).to.have.lengthOf(1);
+  });
+
+  describe('of the release to go back to', () => {
+    const noted = (id: string, version: number, metadata: Record<string, string>) => {
+      const machine = machineOf(id, { version });
+      return withConfig(machine, { metadata: { ...machine.config?.metadata, ...metadata } });
+    };
+    const lastHealthy = (...machines: Machine[]) =>
+      planRelease(requestOf(), stateOf(machines)).release.lastHealthy;
+
+    it('takes the one before when that was noted to be healthy, or was made by who notes nothing', () => {
+      expect(lastHealthy(noted('a', 4, { deployer_health: 'healthy' }))).to.equal(4);
+      expect(lastHealthy(machineOf('a', { version: 4 }))).to.equal(4);
+    });
+
+    it('passes over one that failed, or whose deploy broke off, for the one that it remembers', () => {
+      for (const health of ['failed', 'pending'])
+        expect(lastHealthy(noted('a', 4, { deployer_health: health, deployer_last_healthy: '2' }))).to.equal(
+          2,
+        );
+      expect(lastHealthy(noted('a', 4, { deployer_health: 'failed' }))).to.equal(undefined);
+    });
+
+    it('takes one that nobody watched when it is well by now', () => {
+      const checks = [{ name: 'web', status: 'passing' }];
+      expect(lastHealthy({ ...noted('a', 4, { deployer_health: 'unwatched' }), checks })).to.equal(4);
+      expect(lastHealthy({ ...noted('a', 4, { deployer_health: 'failed' }), checks })).to.equal(4);
+      expect(
+        lastHealthy({
+          ...noted('a', 4, { deployer_health: 'unwatched', deployer_last_healthy: '3' }),
+          checks: [{ name: 'web', status: 'critical' }],
+        }),
+      ).to.equal(3);
+    });
+  });
+
+  it('stands on whatever metadata its machines have', () => {
+    const key = fc.oneof(fc.constantFrom(...Object.values(METADATA)), fc.string());
+    const value = fc.oneof(
+      fc.string(),
+      fc.nat().map(String),
+      fc.constantFrom('999999999', '-1', '1e9', 'v2'),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.dictionary(key, value), { maxLength: 4 }), (all) => {
+        const machines = all.map((metadata, n) => withConfig(machineOf(`m${n}`), { metadata }));
+        const { release } = planRelease(requestOf(), stateOf(machines));
+        expect(release.version).to.be.within(1, 100_000_000);
+        const versions = machines.map(({ config }) => ({ version: 'any', user_config: config }));
+        releasesOf(machines.map((machine) => ({ machine, versions })));
+      }),
+    );
   });
 
   it('refuses to guess the configuration of a machine whose host is down', () => {
