@@ -19,7 +19,10 @@ export class LeftBehind {
   describe(): { readonly evidence: readonly string[]; readonly suggestions: readonly string[] } {
     if (this.#done) return { evidence: [], suggestions: [] };
     if (this.#started === undefined)
-      return { evidence: ['no machine was changed; locks that were taken end by themselves'], suggestions: [] };
+      return {
+        evidence: ['no machine was changed; locks that were taken end by themselves'],
+        suggestions: [],
+      };
     const { release, lockLifeMs } = this.#started;
     const back = release.lastHealthy;
     const locks = `their locks end by themselves within ${Math.ceil(lockLifeMs / 1000)} s`;
