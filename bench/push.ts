@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDockerRegistry, type DockerRegistry } from '../test/support/docker-registry.js';
+import { startDockerRegistry } from '../test/support/docker-registry.js';
+import { startFaultyProxy } from '../test/support/faulty-proxy.js';
 import { MODERN_ROOT, whyMissing } from '../test/support/requirements.js';
 import { makeTempFolder } from '../test/support/temp-folder.js';
 import { deployer, modern } from './support/commands.js';
@@ -50,7 +51,7 @@ async function pushLarge(folder: string, rounds: number, modernMissing: string |
       : [{ what, value: '', beside: `crane, skopeo: not measured, ${modernMissing}` }];
   await before();
   const small = await peakMemory(ours);
-  const again = await requestsOf(registry, ours);
+  const again = await requestsOf(registry.host, `oci:${layout}`);
   await before();
   const larger = join(folder, 'larger');
   await writeRandomLayout(larger, layersOf(8, 2048 * MIB));
@@ -86,13 +87,15 @@ async function besidePeers(
   ];
 }
 
-/** The second push, counted where it arrives. */
-async function requestsOf(registry: DockerRegistry, again: Command): Promise<Row> {
+/** The second push, counted on its way. */
+async function requestsOf(host: string, source: string): Promise<Row> {
+  await using way = await startFaultyProxy({ host });
+  const again = deployer('image', 'copy', source, `${way.host}/bench/large:v1`);
   await runToEnd(again);
-  const before = registry.requests().length;
+  const from = way.exchanges.length;
   await runToEnd(again);
-  const requests = registry.requests().slice(before);
-  const bodies = requests.filter((request) => !request.startsWith('HEAD') && !request.startsWith('GET'));
+  const requests = way.exchanges.slice(from);
+  const bodies = requests.filter(({ bodyBytes }) => bodyBytes > 0);
   const value = `${requests.length} requests, ${bodies.length} with a body`;
   const goal = {
     text: `< ${REQUESTS_GOAL} requests, no body`,

@@ -20,7 +20,9 @@ export async function makeCodeCache(root, chunks) {
   const home = mkdtempSync(join(tmpdir(), 'deployer-build-'));
   const reference = `127.0.0.1:${registry.address().port}/warm-up/image:v1`;
   try {
-    for (const args of [['--help'], ['image', 'inspect', reference], ['image', 'inspect', '--help']]) {
+    const inspect = ['image', 'inspect', reference];
+    // Twice: the second time the challenge is remembered.
+    for (const args of [['--help'], inspect, inspect, ['image', 'inspect', '--help']]) {
       await record(root, home, args);
     }
   } catch (error) {
@@ -46,7 +48,10 @@ async function record(root, home, args) {
     throw new Error(`deployer ${args.join(' ')} ended with ${code}: ${complaint.slice(0, 500)}`);
 }
 
-/** Holds one image in buildx's shape without its layers, enough for `image inspect`. */
+/**
+ * Holds one image in buildx's shape without its layers, enough for `image inspect`, and gives the tokens that it asks
+ * for, by another name of the same host, so that the way to a token server is warmed up too.
+ */
 async function startRegistry() {
   const stored = new Map();
   const store = (mediaType, value) => {
@@ -67,6 +72,12 @@ async function startRegistry() {
   stored.set('v1', stored.get(index.digest));
 
   const server = createServer((request, response) => {
+    const { port } = server.address();
+    if (request.url.startsWith('/token')) return response.end('{"token":"warm-up","expires_in":300}');
+    if (request.headers.authorization === undefined) {
+      const challenge = `Bearer realm="http://localhost:${port}/token",service="warm-up"`;
+      return response.writeHead(401, { 'www-authenticate': challenge }).end();
+    }
     const found = stored.get(request.url.split('/').at(-1));
     if (found === undefined) return response.writeHead(404).end();
     const headers = { 'content-type': found.mediaType, 'docker-content-digest': found.digest };

@@ -3,12 +3,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { connectEngine, engineAddress } from '../dist/engine/connect.js';
+import { connectEngine } from '../dist/engine/connect.js';
 import { writeDemoImage } from './demo/demo-image.mjs';
 
 const BIN = fileURLToPath(new URL('../bin/run.js', import.meta.url));
@@ -79,7 +79,7 @@ async function leaveNothing() {
   await platform?.stop();
   await rm(folder, { recursive: true, force: true });
   if (platform?.ready.runtime !== 'docker') return;
-  const engine = await connectEngine(engineAddress(process.env));
+  const { docker: engine } = await connectEngine({ env: process.env, home: homedir(), podman: true });
   const pulled = `${platform.ready.registry}/hello@`;
   for (const { RepoDigests } of await engine.listImages()) {
     for (const name of RepoDigests ?? []) if (name.startsWith(pulled)) await engine.getImage(name).remove();

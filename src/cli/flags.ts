@@ -52,7 +52,7 @@ export const deployFlags = {
     options: ['missing', 'always', 'never'],
     default: 'missing',
     summary:
-      'When to build. Building is not there yet: with `missing`, an image that is not found ends the deploy.',
+      'When to build. deploy does not build yet (deployer build does): an image that is not found ends it.',
   }),
   platform: string({
     helpValue: 'OS/ARCH[/VARIANT]',

@@ -111,9 +111,9 @@ export default class Deploy extends BaseCommand {
 
 function imageOf(image: string | undefined, build: string): string {
   if (build === 'always') {
-    throw new DeployerError('build_unavailable', '--build always: this version does not build images', {
+    throw new DeployerError('build_unavailable', '--build always: deploy does not build yet', {
       suggestions: [
-        'build and push it: docker buildx build --push --tag REF .',
+        'build and push it: deployer build . --tag REF --push',
         'then: deployer deploy --image REF',
       ],
     });

@@ -100,7 +100,7 @@ export function decideAdaptation<State, R extends ReleasePlan>(
     capabilities: target.capabilities,
     ...(platform === undefined ? {} : { platform }),
   });
-  if (decision.action === 'refuse') throw refused(decision, requested);
+  if (decision.action === 'refuse') throw refused(decision, requested, found.reference !== undefined);
   if (decision.action === 'rebuild') throw incompatible(target, requested, decision.reason);
   const { action, copy } = decision;
   if (copy === undefined && action !== 'convert') return { ...decision, action };
@@ -210,17 +210,19 @@ function incompatible(
   });
 }
 
-function refused({ why, reason }: Adaptation & { action: 'refuse' }, requested: string): DeployerError {
+function refused(
+  { why, reason }: Adaptation & { action: 'refuse' },
+  requested: string,
+  isRemote: boolean,
+): DeployerError {
+  const build = `deployer build . --tag ${isRemote ? requested : 'REGISTRY/NAME:TAG'} --platform linux/amd64 --push`;
+  const look = isRemote
+    ? `see what it is: deployer image inspect ${requested}`
+    : 'check which image the file holds: oci:DIR:TAG, docker-archive:FILE:NAME';
   return new DeployerError(
     why === 'platform' ? 'platform_not_found' : 'image_incompatible',
     `${requested} was found, but can't run there: ${reason}`,
-    {
-      suggestions: [
-        why === 'platform'
-          ? `build it for the platform: docker buildx build --platform linux/amd64 --push --tag ${requested} .`
-          : `see what it is: deployer image inspect ${requested}`,
-      ],
-    },
+    { suggestions: [why === 'platform' ? `build it for the platform: ${build}` : look] },
   );
 }
 

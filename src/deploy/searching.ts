@@ -126,7 +126,7 @@ const NOT_THERE: ReadonlySet<ErrorCode> = new Set([
 
 /** The sentence that users of flyctl know, and then what was hidden behind it. */
 function couldNotFind(error: DeployerError, image: string, accept: readonly string[]): DeployerError {
-  const build = `build and push it: docker buildx build --push --tag ${image} .`;
+  const build = `build and push it: deployer build . --tag ${image} --push`;
   return new DeployerError(
     error.code,
     `failed to fetch an image or build from source: Could not find image "${image}"`,

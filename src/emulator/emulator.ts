@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { access, constants, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
@@ -66,7 +67,10 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
   await makeDataDir(dataDir, options.dataDirFrom ?? '--data-dir');
   const opened: (() => Promise<void>)[] = [];
   try {
-    const makeRuntime = await chooseRuntime(options.runtime, options.env);
+    const makeRuntime = await chooseRuntime(options.runtime, {
+      env: options.env,
+      home: options.env['HOME'] ?? homedir(),
+    });
     const registry = await startRegistry({
       dataDir: join(dataDir, 'registry'),
       port: options.registryPort,

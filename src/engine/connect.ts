@@ -1,76 +1,103 @@
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { request as requestHttp, type Agent, type IncomingMessage } from 'node:http';
 import type Docker from 'dockerode';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
+import { formatEngineAddress, type EngineAddress } from './address.js';
+import { DialStdioAgent } from './dial-stdio.js';
+import { enginePlaces, type EngineSurroundings } from './places.js';
 
-export type EngineAddress =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+export interface ConnectedEngine {
+  readonly docker: Docker;
+  readonly address: EngineAddress;
+}
 
-const DEFAULT_SOCKET = '/var/run/docker.sock';
 const PING_TIMEOUT_MS = 5000;
+/** Another machine has to be reached, and logged in to. */
+const FAR_PING_TIMEOUT_MS = 30_000;
 
 /**
- * Where the Docker Engine listens: DOCKER_HOST, else the usual socket, as docker itself looks for it.
- * @throws DeployerError `usage` for a DOCKER_HOST that is malformed, or of a kind that is not supported (ssh, TLS)
+ * A client of the first engine that answers a ping, of the places where docker would look for one.
+ * @throws DeployerError `engine_unavailable`, with every place and why it was not there; `usage`, `config_invalid`
  */
-export function engineAddress(env: Readonly<Record<string, string | undefined>>): EngineAddress {
-  const host = env['DOCKER_HOST']?.trim();
-  if (host === undefined || host === '') return { kind: 'unix', path: DEFAULT_SOCKET };
-  if (host.startsWith('unix://')) {
-    const path = host.slice('unix://'.length);
-    if (path.startsWith('/')) return { kind: 'unix', path };
+export async function connectEngine(surroundings: EngineSurroundings): Promise<ConnectedEngine> {
+  const refusals: string[] = [];
+  const causes: unknown[] = [];
+  for (const { address, origin } of await enginePlaces(surroundings)) {
+    const way = await wayTo(address, surroundings);
+    try {
+      await ping(way, address.kind === 'unix' ? PING_TIMEOUT_MS : FAR_PING_TIMEOUT_MS);
+    } catch (error) {
+      refusals.push(`${origin}, ${formatEngineAddress(address)}: ${reasonOf(error)}`);
+      causes.push(error);
+      continue;
+    }
+    const { default: Client } = await import('dockerode');
+    return { docker: new Client(clientOptions(way)), address };
   }
-  const tcp = /^(?:tcp|http):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?\/?$/.exec(host);
-  if (tcp?.[1] !== undefined && !isSet(env['DOCKER_TLS_VERIFY'])) {
-    return { kind: 'tcp', host: tcp[1].replace(/^\[|\]$/g, ''), port: Number(tcp[2] ?? 2375) };
-  }
-  throw new DeployerError('usage', `DOCKER_HOST: "${cleanLine(host, 80)}" can't be used`, {
-    evidence: isSet(env['DOCKER_TLS_VERIFY']) ? ['DOCKER_TLS_VERIFY is set: TLS is not supported'] : [],
-    suggestions: ['set it to unix:///PATH or tcp://HOST:PORT (without TLS)'],
-  });
+  throw noEngine(refusals, causes);
 }
 
-/** `unix:///var/run/docker.sock`, for people. */
-export function formatEngineAddress(address: EngineAddress): string {
-  return address.kind === 'unix' ? `unix://${address.path}` : `tcp://${address.host}:${address.port}`;
+type Way =
+  | { readonly socketPath: string }
+  | {
+      readonly protocol: 'http' | 'https';
+      readonly host: string;
+      readonly port: number;
+      readonly agent?: Agent;
+    };
+
+async function wayTo(address: EngineAddress, { env }: EngineSurroundings): Promise<Way> {
+  if (address.kind === 'unix') return { socketPath: address.path };
+  if (address.kind === 'ssh') {
+    // The host is ssh's business; to HTTP it is just some name.
+    return { protocol: 'http', host: 'docker', port: 80, agent: new DialStdioAgent(address, env) };
+  }
+  const { host, port, tls } = address;
+  if (tls === undefined) return { protocol: 'http', host, port };
+  const { Agent: TlsAgent } = await import('node:https');
+  const { verify, ...pems } = tls;
+  return { protocol: 'https', host, port, agent: new TlsAgent({ ...pems, rejectUnauthorized: verify }) };
 }
 
-/**
- * A client of the engine, after it has answered a ping.
- * @throws DeployerError `engine_unavailable`
- */
-export async function connectEngine(address: EngineAddress): Promise<Docker> {
-  try {
-    await ping(address);
-  } catch (error) {
-    throw new DeployerError(
-      'engine_unavailable',
-      `no Docker Engine answers at ${formatEngineAddress(address)}: ${cleanLine(messageOf(error))}`,
-      { suggestions: ['start it, or set DOCKER_HOST to where it listens'], cause: error },
-    );
-  }
-  const { default: Client } = await import('dockerode');
-  return new Client(
-    address.kind === 'unix'
-      ? { socketPath: address.path }
-      : { protocol: 'http', host: address.host, port: address.port },
-  );
+/** docker-modem takes what it is not told from the environment: everything is told. */
+function clientOptions(way: Way): Docker.DockerOptions {
+  const none = { socketPath: undefined, host: undefined, port: undefined, agent: undefined };
+  const unset = { ...none, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
+  return { ...unset, protocol: 'http', ...way };
 }
 
 // By node:http, so that looking for an engine that is not there loads no client for it.
-async function ping(address: EngineAddress): Promise<void> {
-  const request = get({
-    ...(address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port }),
-    path: '/_ping',
-    signal: AbortSignal.timeout(PING_TIMEOUT_MS),
-  });
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
+async function ping(way: Way, timeoutMs: number): Promise<void> {
+  const { protocol = 'http', ...rest } = { ...way } as Partial<Exclude<Way, { socketPath: string }>>;
+  const request = protocol === 'https' ? (await import('node:https')).request : requestHttp;
+  const sent = request({ ...rest, path: '/_ping', signal: AbortSignal.timeout(timeoutMs) });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
   response.resume();
   if (response.statusCode !== 200) throw new Error(`its ping answered ${response.statusCode}`);
 }
 
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && value !== '';
+function reasonOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown }).code;
+  if (code === 'ENOENT') return 'there is no such socket';
+  if (code === 'EACCES') return 'no permission';
+  if (code === 'ECONNREFUSED') return 'nothing listens there';
+  if (code === 'ABORT_ERR') return 'no answer in time';
+  return cleanLine(messageOf(error));
+}
+
+function noEngine(evidence: readonly string[], causes: readonly unknown[]): DeployerError {
+  const denied = evidence.some((line) => line.endsWith('no permission'));
+  return new DeployerError('engine_unavailable', 'no Docker Engine answers', {
+    evidence,
+    suggestions: [
+      denied
+        ? 'let your account use it: sudo usermod -aG docker "$USER", and log in again'
+        : 'start it: sudo systemctl start docker, or Docker Desktop',
+      'or set DOCKER_HOST to where it listens: unix:///PATH, tcp://HOST:PORT, ssh://USER@HOST',
+      'an image that is built already needs no engine: deployer image copy oci:DIR REF, or docker-archive:FILE',
+    ],
+    ...(causes.length === 1 ? { cause: causes[0] } : {}),
+  });
 }

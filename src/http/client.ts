@@ -17,10 +17,10 @@ export interface HttpRequest {
   /** Milliseconds until the response's headers must have come; 30 s unless told. */
   readonly headersTimeoutMs?: number;
   /**
-   * The host that named the URL, when a stranger did: private addresses are then refused (`insecure_refused`), on
-   * redirects too, unless that host is on a private network itself.
+   * The server that named the URL, when a stranger did: private addresses elsewhere are then refused
+   * (`insecure_refused`), on redirects too, unless that server is on a private network itself.
    */
-  readonly namedBy?: string;
+  readonly namedBy?: URL;
   readonly signal?: AbortSignal;
 }
 

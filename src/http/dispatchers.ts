@@ -23,7 +23,7 @@ export interface TlsMaterial {
 
 export interface Reach {
   /** As of `HttpRequest`. */
-  readonly namedBy?: string | undefined;
+  readonly namedBy?: URL | undefined;
 }
 
 /** Which connections a URL's requests go through. */
@@ -98,7 +98,8 @@ export class Dispatchers implements DispatcherSource {
     );
   }
 
-  async #check(url: URL, { namedBy }: Reach): Promise<void> {
+  async #check(url: URL, reach: Reach): Promise<void> {
+    const namedBy = strangerTo(url, reach);
     if (namedBy === undefined) return;
     const resolve = this.#resolve;
     await checkHost(url, namedBy, resolve);
@@ -106,7 +107,8 @@ export class Dispatchers implements DispatcherSource {
     if (this.proxyFor(url) !== undefined) await checkName(url, namedBy, resolve);
   }
 
-  async #routeFor(url: URL, { namedBy }: Reach): Promise<Route> {
+  async #routeFor(url: URL, reach: Reach): Promise<Route> {
+    const namedBy = strangerTo(url, reach);
     const proxy = this.proxyFor(url);
     const tls = url.protocol === 'https:' ? await this.#tlsFor(url.host) : undefined;
     const key = `${proxy?.href ?? 'direct'} ${tls === undefined ? '' : url.host} ${namedBy ?? ''}`;
@@ -151,6 +153,11 @@ export class Dispatchers implements DispatcherSource {
     });
     return { dispatcher };
   }
+}
+
+/** The name of the host that named this one; a server's own host needs no such care. */
+function strangerTo(url: URL, { namedBy }: Reach): string | undefined {
+  return namedBy === undefined || namedBy.host === url.host ? undefined : namedBy.hostname;
 }
 
 /** Made once for all connections: reading the system's authorities again for each takes tens of milliseconds. */

@@ -35,6 +35,7 @@ export const EXIT_OF = {
   image_not_convertible: 5,
 
   build_failed: 6,
+  context_unreadable: 6,
   build_unavailable: 6,
   push_failed: 7,
 

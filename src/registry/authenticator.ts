@@ -123,7 +123,7 @@ export class Authenticator {
     const { registry, atOnce = 1 } = access;
     const realm = checkRealm(challenge.realm, registry);
     const elsewhere = realm.host !== registry.host;
-    if (elsewhere) http.connectEarly?.(realm, 1, { namedBy: registry.hostname });
+    if (elsewhere) http.connectEarly?.(realm, 1, { namedBy: registry });
     if (elsewhere || atOnce > 1) http.connectEarly?.(registry, atOnce);
   }
 
@@ -189,9 +189,7 @@ export class Authenticator {
     const deadline = new Deadline(tokenTimeoutMs, late, signal);
     const request: TokenRequest = {
       host: access.host,
-      ...{ realm, scopes, signal: deadline.signal },
-      // Its own host may be wherever it is.
-      ...(realm.host === access.registry.host ? {} : { namedBy: access.registry.hostname }),
+      ...{ realm, scopes, namedBy: access.registry, signal: deadline.signal },
       ...(challenge.service === undefined ? {} : { service: challenge.service }),
       ...(credential === undefined ? {} : { credential }),
     };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../lib/make-folder.js';
 import type { Challenge } from './challenge.js';
@@ -13,6 +14,9 @@ export interface ChallengeMemory {
   remember(host: string, challenge: Challenge): Promise<void>;
 }
 
+/** Bytes; a challenge's header is at most 8 KiB. */
+const LARGEST = 16 * 1024;
+
 /** One small file a host in the XDG cache: parallel processes replace it whole, never edit it. */
 export class FileChallengeMemory implements ChallengeMemory {
   readonly #folder: string;
@@ -25,7 +29,7 @@ export class FileChallengeMemory implements ChallengeMemory {
   async recall(host: string): Promise<Challenge | undefined> {
     let text: string;
     try {
-      text = await readFile(this.#file(host), 'utf8');
+      text = await readSmallFile(this.#file(host));
     } catch {
       // Not asked before, or a cache that can't be read: the registry will ask again, one request more.
       return undefined;
@@ -48,6 +52,19 @@ export class FileChallengeMemory implements ChallengeMemory {
 
   #file(host: string): string {
     return join(this.#folder, `${encodeURIComponent(host)}.json`);
+  }
+}
+
+/** @throws for what is no file, or too large to be an entry: a pipe would never end, a device neither */
+async function readSmallFile(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const { size } = await file.stat();
+    if (size > LARGEST) throw new Error(`${path} is too large`);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
 

@@ -23,7 +23,7 @@ export interface TokenRequest {
   readonly scopes: readonly string[];
   readonly credential?: Credential;
   /** As of `HttpRequest`. */
-  readonly namedBy?: string;
+  readonly namedBy?: URL;
   readonly signal?: AbortSignal;
 }
 

@@ -31,6 +31,14 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'Shop//v1'],
     says: /^✖ "Shop\/\/v1" is no image reference: /,
   },
+  'an image in a stream': {
+    args: ['deploy', '-a', 'shop', '-i', 'docker-archive:-'],
+    says: /^✖ "docker-archive:-": an archive is a file here, no stream\n {2}Try: name a file: docker-archive:FILE\n/,
+  },
+  'a layout, asked for as a registry is': {
+    args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
+    says: /^✖ --accept is about what a registry is asked with\n/,
+  },
   'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],

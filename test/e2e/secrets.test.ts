@@ -6,6 +6,7 @@ import { registryError, startHostileServer, type Script } from '../support/hosti
 import { buildxIndex } from '../support/image-fixtures.js';
 import { pushFixture } from '../support/push-fixture.js';
 import { requires } from '../support/requirements.js';
+import { startTokenServer } from '../support/token-server.js';
 import { setStage, type Stage } from '../support/stage.js';
 
 const TOKEN = 'planted-api-token-5f1c';
@@ -109,6 +110,36 @@ describe('no secret leaves', function () {
     };
     for (const [name, said] of Object.entries(runs)) expectClean(said, name);
     expect(runs.success, 'with --verbose there is something to see').to.contain('/v2/shop/manifests/v1 -> ');
+  });
+
+  it('on the way to a token server: not the password, not the token that it buys, not that of a proxy', async () => {
+    await using tokens = await startTokenServer({ accounts: { robot: PASSWORD } });
+    await using closed = await startDockerRegistry({ auth: { kind: 'token', server: tokens } });
+    const login = (password: string): string => {
+      const auth = (host: string, secret: string): object => ({
+        [host]: { auth: Buffer.from(`robot:${secret}`).toString('base64') },
+      });
+      return JSON.stringify({ auths: { ...auth(registry.host, PASSWORD), ...auth(closed.host, password) } });
+    };
+    const there = `${closed.host}/shop:v1`;
+    const right = { DOCKER_AUTH_CONFIG: login(PASSWORD) };
+    const wrong = { DOCKER_AUTH_CONFIG: login(`${PASSWORD}-wrong`) };
+    const proxied = { ...right, HTTPS_PROXY: `http://robot:${encodeURIComponent(PASSWORD)}@127.0.0.1:1` };
+    const runs = {
+      copy: await allOf(0, ['image', 'copy', image, there], right),
+      inspect: await allOf(0, ['image', 'inspect', there], right),
+      inspectAsJson: await allOf(0, ['image', 'inspect', there, '--json'], right),
+      diagnose: await allOf(0, ['image', 'diagnose', there], right),
+      missing: await allOf(3, ['image', 'inspect', `${there}-not`], right),
+      wrongPassword: await allOf(4, ['image', 'inspect', there, '--json'], wrong),
+      copyRefused: await allOf(4, ['image', 'copy', image, `${there}-2`], wrong),
+      throughProxy: await allOf(12, ['image', 'inspect', 'registry.invalid/shop:v1'], proxied),
+    };
+    expect(tokens.requests.some(({ authorization }) => authorization === `Basic ${BASIC}`)).to.equal(true);
+    for (const [name, said] of Object.entries(runs)) {
+      expectClean(said, name);
+      expect(said, `a token in ${name}`).not.to.match(/eyJ[\w-]{10}/);
+    }
   });
 
   it('when the registry repeats in its error, in the clear, what it was sent', async () => {

@@ -25,6 +25,8 @@ export interface Answer {
   readonly body?: string | Buffer;
   /** Sends this many bytes more, without an end if the client does not leave before. */
   readonly padBytes?: number;
+  /** Sends a single byte of the body at a time, with this pause between. */
+  readonly dripMs?: number;
   /** Does not say how long the body is. */
   readonly chunked?: boolean;
   /** Milliseconds before anything is sent. */
@@ -161,13 +163,23 @@ async function give(answer: Answer, request: IncomingMessage, response: ServerRe
     response.end();
     return;
   }
-  await pipeline(Readable.from(padded(body, padding)), response);
+  const pieces = answer.dripMs === undefined ? padded(body, padding) : dripping(body, padding, answer.dripMs);
+  await pipeline(Readable.from(pieces), response);
 }
 
 function* padded(body: Buffer, bytes: number): Generator<Buffer> {
   yield body;
   const chunk = Buffer.alloc(64 * 1024, ' ');
   for (let left = bytes; left > 0; left -= chunk.length) yield chunk.subarray(0, left);
+}
+
+async function* dripping(body: Buffer, bytes: number, pauseMs: number): AsyncGenerator<Buffer> {
+  for (const piece of padded(body, bytes)) {
+    for (const byte of piece) {
+      yield Buffer.of(byte);
+      await delay(pauseMs);
+    }
+  }
 }
 
 /** A login portal or a proxy's block page, with 200. */

@@ -143,6 +143,18 @@ const copy = v.object({
   blobsSkipped: count,
 });
 
+const build = v.object({
+  reference: v.string(),
+  imageId: digest,
+  digest: v.optional(digest),
+  mediaType: v.optional(v.string()),
+  kind: v.optional(v.picklist(['index', 'manifest'])),
+  attestations: v.optional(inspection.entries.attestations),
+  pushed: v.boolean(),
+  contextBytesSent: count,
+  durations: v.object({ build: milliseconds, push: milliseconds, total: milliseconds }),
+});
+
 const record = v.object({
   id: v.string(),
   version: count,
@@ -169,6 +181,7 @@ const DOCUMENTS = {
   plan,
   inspection,
   diagnosis,
+  build,
   copy,
   status,
   releaseList,

@@ -1,5 +1,7 @@
 import type Docker from 'dockerode';
-import { connectEngine, engineAddress, formatEngineAddress } from '../../engine/connect.js';
+import { formatEngineAddress } from '../../engine/address.js';
+import { connectEngine } from '../../engine/connect.js';
+import type { EngineSurroundings } from '../../engine/places.js';
 import { DeployerError } from '../../lib/errors.js';
 import { DockerRuntime } from './docker.js';
 import { noRuntime } from './none.js';
@@ -12,15 +14,14 @@ import type { Runtime, RuntimeChoice } from './runtime.js';
  */
 export async function chooseRuntime(
   choice: RuntimeChoice,
-  env: Readonly<Record<string, string | undefined>>,
+  surroundings: EngineSurroundings,
 ): Promise<(emulatorId: string) => Runtime> {
   if (choice === 'none') return () => noRuntime('machines are simulated, as asked for');
-  const address = engineAddress(env);
   try {
-    const engine = await connectEngine(address);
-    await requireBridge(engine, formatEngineAddress(address));
+    const { docker, address } = await connectEngine(surroundings);
+    await requireBridge(docker, formatEngineAddress(address));
     return (emulatorId) =>
-      new DockerRuntime(engine, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
+      new DockerRuntime(docker, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
   } catch (error) {
     if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
     return () => noRuntime(`machines are simulated: ${error.message}`);

@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import type { DeployConfig } from '../../../src/config/deploy-config.js';
-import { decideAdaptation, makePlan, planDocument, type PlanInputs } from '../../../src/deploy/plan.js';
+import {
+  decideAdaptation,
+  makePlan,
+  planDocument,
+  type PlanInputs,
+  type PlannedPush,
+} from '../../../src/deploy/plan.js';
 import type { Capabilities } from '../../../src/image/capabilities.js';
 import type { ImageShape } from '../../../src/image/shape.js';
 import { DeployerError } from '../../../src/lib/errors.js';
@@ -9,7 +15,7 @@ import { digestOf } from '../../../src/oci/digest.js';
 import { MEDIA_TYPE } from '../../../src/oci/media-types.js';
 import { parseReference } from '../../../src/oci/reference.js';
 import { flyCapabilities } from '../../../src/targets/fly/capabilities.js';
-import type { ReleasePlan, ReleaseRequest, Target } from '../../../src/targets/target.js';
+import type { OwnRepository, ReleasePlan, ReleaseRequest, Target } from '../../../src/targets/target.js';
 
 const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 const ARM64: Platform = { os: 'linux', architecture: 'arm64' };
@@ -68,6 +74,62 @@ describe('The plan of a deploy', () => {
     expect(error).to.include({ code: 'image_incompatible', exit: 5 });
   });
 
+  describe('of an image that lies where the target can not pull it', () => {
+    const OWN = { domain: 'registry.target.example', path: 'example' };
+    const nowhere = (): Partial<PlanInputs<undefined>> => {
+      const { stored, isPrivate } = foundIndex();
+      return { found: { stored, isPrivate }, requested: 'oci:image' };
+    };
+
+    it("goes to the target's own registry, whatever keeps the target from it", () => {
+      const cases: [Capabilities, Partial<PlanInputs<undefined>>, RegExp][] = [
+        [flyCapabilities, nowhere(), /^none needed: .*; copied to .*: it lies in no registry; deployed as /],
+        [flyCapabilities, { found: { ...foundIndex(), isPrivate: true } }, /private in registry\.example/],
+        [{ ...flyCapabilities, registries: [OWN.domain] }, {}, /pulls from its own registries only/],
+        [{ ...flyCapabilities, index: false }, nowhere(), /^pinned to linux\/amd64: .*; copied to /],
+      ];
+      for (const [capabilities, change, says] of cases) {
+        const plan = planFor(capabilities, buildxShape(), change, OWN);
+        expect(plan.image.deployed).to.equal(`registry.target.example/example@${PUSHED}`);
+        expect(plan.steps[0]?.summary).to.match(says).and.contain('registry.target.example/example');
+        expect(plan.steps[2]).to.include({ step: 'push', action: 'copy' });
+      }
+    });
+
+    it('is converted on its way where the target takes the other form alone, and the plan says so first', () => {
+      const heroku = { ...flyCapabilities, oci: false, index: false, registries: [OWN.domain] };
+      const shape: ImageShape = { kind: 'manifest', images: [image(AMD64_IMAGE, AMD64)], attestations: [] };
+      const plan = planFor(heroku, shape, {}, OWN);
+      expect(plan.steps[0]).to.include({ step: 'adapt', action: 'convert' });
+      expect(plan.steps[0]?.summary).to.match(
+        /^linux\/amd64 converted: .*Docker media types only; copied to /,
+      );
+    });
+
+    it('is announced write by write, before those of the release; what is there already is not', () => {
+      const { writes } = planFor(flyCapabilities, buildxShape(), nowhere(), OWN);
+      expect(writes.map(({ method, url }) => `${method} ${url}`)).to.deep.equal([
+        'POST https://registry.target.example/v2/example/blobs/uploads/',
+        'PUT https://registry.target.example/v2/example/blobs/uploads/',
+        'PUT https://registry.target.example/v2/example/manifests/',
+        'PUT https://registry.target.example/v2/example/manifests/deployer-1',
+        'POST https://api.example/machines',
+      ]);
+      const again = planFor(flyCapabilities, buildxShape(), nowhere(), OWN, true);
+      expect(again.steps[2]).to.deep.equal({ step: 'push', action: 'skip', summary: 'already there' });
+      expect(again.writes).to.deep.equal([WRITE]);
+    });
+
+    it('is refused where no registry of the target is known, with what has to be said', () => {
+      const local = refusal(() => planFor(flyCapabilities, buildxShape(), nowhere()));
+      expect(local).to.include({ code: 'image_source_unsupported', exit: 2 });
+      const unsaid = refusal(() =>
+        planFor(flyCapabilities, buildxShape(), nowhere(), { missing: 'say where: REGISTRY=' }),
+      );
+      expect(unsaid.suggestions[0]).to.equal('say where: REGISTRY=');
+    });
+  });
+
   it("announces every write of the release, and keeps the target's own part to itself", () => {
     const shown = planDocument(planFor(flyCapabilities, buildxShape()));
     expect(shown.writes).to.deep.equal([WRITE]);
@@ -76,6 +138,7 @@ describe('The plan of a deploy', () => {
 });
 
 const INDEX = digestOf('index');
+const PUSHED = digestOf('pushed');
 const AMD64_IMAGE = digestOf('amd64');
 const ARM64_IMAGE = digestOf('arm64');
 const WRITE = { method: 'POST', url: 'https://api.example/machines', summary: 'create a machine' };
@@ -89,8 +152,14 @@ const config: DeployConfig = {
   sources: {},
 };
 
-function planFor(capabilities: Capabilities, shape: ImageShape, change: Partial<PlanInputs<undefined>> = {}) {
-  const target = recordingTarget(capabilities);
+function planFor(
+  capabilities: Capabilities,
+  shape: ImageShape,
+  change: Partial<PlanInputs<undefined>> = {},
+  own?: OwnRepository,
+  present = false,
+) {
+  const target = recordingTarget(capabilities, own);
   const inputs: PlanInputs<undefined> = {
     config,
     requested: 'registry.example/app:v1',
@@ -103,17 +172,27 @@ function planFor(capabilities: Capabilities, shape: ImageShape, change: Partial<
     lockWaitMs: 0,
     ...change,
   };
-  return makePlan(target, inputs, decideAdaptation(target, inputs));
+  const adapted = decideAdaptation(target, inputs);
+  return makePlan(target, inputs, adapted, adapted.to && pushTo(adapted.to, present));
+}
+
+function pushTo(to: { readonly domain: string; readonly path: string }, present: boolean): PlannedPush {
+  const url = `https://${to.domain}/v2/${to.path}`;
+  return {
+    ...{ to: { ...to, tag: 'deployer-1' }, url, digest: PUSHED },
+    ...{ blobs: 3, bytes: 12_000_000, manifests: 2, present },
+  };
 }
 
 /** Plans what it is asked and can do nothing else: the plan is what is looked at here. */
-function recordingTarget(capabilities: Capabilities): Target<undefined> {
+function recordingTarget(capabilities: Capabilities, own: OwnRepository | undefined): Target<undefined> {
   const unexpected = (): never => {
     throw new Error('planning reads and writes nothing');
   };
   return {
     name: 'example-target',
     capabilities,
+    ...(own && { repositoryFor: () => own }),
     plan: ({ image: deployed, releaseId }: ReleaseRequest): ReleasePlan => ({
       release: { id: releaseId, version: 12, previous: 11 },
       image: deployed,

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { FileChallengeMemory } from '../../../src/registry/challenge-memory.js';
 import type { Challenge } from '../../../src/registry/challenge.js';
@@ -45,6 +46,21 @@ describe('The challenge memory', () => {
     expect(await memory.recall('registry.test')).to.deep.equal(CHALLENGE);
   });
 
+  it('takes what is no file, or too large, for none, and does not wait for it', async () => {
+    await using folder = await makeTempFolder('memory');
+    const memory = new FileChallengeMemory(folder.path);
+    await memory.remember('registry.test', CHALLENGE);
+    const [name = ''] = await readdir(join(folder.path, 'challenges'));
+    const file = join(folder.path, 'challenges', name);
+    await writeFile(file, JSON.stringify({ ...CHALLENGE, padding: 'x'.repeat(20_000) }));
+    expect(await memory.recall('registry.test')).to.equal(undefined);
+    await rm(file);
+    await promisify(execFile)('mkfifo', [file]);
+    expect(await memory.recall('registry.test')).to.equal(undefined);
+    await memory.remember('registry.test', CHALLENGE);
+    expect(await memory.recall('registry.test')).to.deep.equal(CHALLENGE);
+  });
+
   it("does without where it can't write or read", async () => {
     await using folder = await makeTempFolder('memory');
     // Root may write into any folder: a file in the folder's place stops it too, as a read-only home would.
@@ -80,28 +96,30 @@ describe('The challenge memory', () => {
     expect(await readdir(join(folder.path, 'challenges'))).to.have.length(1);
   });
 
-  it('is whole after parallel processes', async () => {
+  it('is whole after 20 parallel processes', async function () {
+    this.timeout(60_000);
     await using folder = await makeTempFolder('memory');
     const module = new URL('../../../src/registry/challenge-memory.ts', import.meta.url).href;
     const code = `
       const { FileChallengeMemory } = await import(${JSON.stringify(module)});
       const memory = new FileChallengeMemory(process.argv[1]);
-      for (let n = 0; n < 100; n += 1) {
+      for (let n = 0; n < 20; n += 1) {
         const service = (process.argv[2] + n + '-').repeat(500);
         await memory.remember('registry.test', { scheme: 'bearer', realm: 'https://auth.test', service });
         if (await memory.recall('registry.test') === undefined) process.exit(3);
       }`;
+    const names = Array.from({ length: 20 }, (_, at) => String.fromCharCode(97 + at));
     const exits = await Promise.all(
-      ['a', 'b', 'c'].map(async (name) => {
+      names.map(async (name) => {
         const args = ['--import', 'tsx', '--input-type=module', '-e', code, folder.path, name];
         const child = spawn(process.execPath, args, { stdio: 'inherit' });
         const [status] = (await once(child, 'exit')) as [number | null];
         return status;
       }),
     );
-    expect(exits).to.deep.equal([0, 0, 0]);
+    expect(exits).to.deep.equal(names.map(() => 0));
     const kept = await new FileChallengeMemory(folder.path).recall('registry.test');
-    expect((kept as { service: string }).service).to.match(/^(?:(a99-)+|(b99-)+|(c99-)+)$/);
+    expect((kept as { service: string }).service).to.match(/^([a-t]19-)\1{499}$/);
     expect(await readdir(join(folder.path, 'challenges'))).to.have.length(1);
   });
 });

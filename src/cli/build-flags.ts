@@ -1,0 +1,34 @@
+import { boolean, string } from '@oclif/core/flags';
+
+const repeatable = { multiple: true, multipleNonGreedy: true } as const;
+
+/** What shapes an image that is built. */
+export const buildFlags = {
+  dockerfile: string({
+    char: 'f',
+    helpValue: 'FILE|-',
+    summary: 'The Dockerfile, also outside the context; - reads it from stdin [default: CONTEXT/Dockerfile].',
+  }),
+  'build-arg': string({
+    ...repeatable,
+    helpValue: 'NAME[=VALUE]',
+    summary: 'Set a build argument; without a value, to what the environment has. Repeatable.',
+  }),
+  'build-secret': string({
+    ...repeatable,
+    helpValue: 'id=ID,src=FILE|env=NAME',
+    summary: 'A secret for RUN --mount=type=secret; it is in no layer and no history. Repeatable.',
+  }),
+  'build-target': string({ helpValue: 'STAGE', summary: 'The stage to build [default: the last].' }),
+  label: string({
+    ...repeatable,
+    helpValue: 'NAME=VALUE',
+    summary: 'Set a label of the image. Repeatable.',
+  }),
+  'no-cache': boolean({ default: false, summary: 'Run every step again.' }),
+  provenance: string({
+    options: ['auto', 'off', 'min', 'max'],
+    default: 'auto',
+    summary: 'Attest where the image comes from, which makes it an index [auto: off].',
+  }),
+};

@@ -1,0 +1,134 @@
+import { stat } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
+import { homedir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { string as stringArg } from '@oclif/core/args';
+import { boolean, string } from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.js';
+import { buildFlags } from '../cli/build-flags.js';
+import { registryFlags } from '../cli/registry-flags.js';
+import { registryOptions } from '../cli/registry-options.js';
+import { parseBuildArgs, parseBuildSecrets, parseLabels } from '../config/build-settings.js';
+import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
+import type { DockerfileSource } from '../engine/build/build.js';
+import { connectEngine } from '../engine/connect.js';
+import { Engine } from '../engine/engine.js';
+import { parseRegistryImage } from '../image/location.js';
+import { ImageSearch } from '../image/search.js';
+import { ShapeReader } from '../image/shape.js';
+import { systemClock as clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
+import { parsePlatform } from '../oci/platform.js';
+import { connectRegistry } from '../registry/connect.js';
+import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
+import { buildLines } from '../ui/build-text.js';
+import { chooseBuildView } from '../ui/build-view.js';
+
+type Parsed = Awaited<ReturnType<Build['parseAll']>>;
+
+export default class Build extends BaseCommand {
+  static override summary = 'Build an image with BuildKit through the Docker Engine; with --push, push it.';
+  static override description =
+    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent.';
+  static override examples = [
+    '<%= config.bin %> build . --tag registry.fly.io/example:v1 --push',
+    '<%= config.bin %> build . --tag example:v1 --build-secret id=npm,src=.npmrc',
+  ];
+  static override args = {
+    context: stringArg({
+      name: 'CONTEXT',
+      default: '.',
+      description: 'The folder that COPY copies from.',
+    }),
+  };
+  static override flags = {
+    tag: string({ helpValue: 'REF', required: true, summary: 'What the image is called.' }),
+    push: boolean({ default: false, summary: 'Push it to the registry that its name begins with.' }),
+    platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: "[default: the engine's]" }),
+    ...buildFlags,
+    ...registryFlags,
+  };
+  protected override undoing = 'ending the build';
+
+  async run(): Promise<BuildImageResult> {
+    const parsed = await this.parseAll();
+    const request = await requestOf(parsed, this.io.env);
+    const { signal } = this;
+    const { env, redactor } = this.io;
+    const engine = new Engine((await connectEngine({ env, home: homedir(), podman: true })).docker);
+    const { registry, credentials } = connectRegistry({
+      ...registryOptions(this.io, this.config, parsed.flags['insecure-registry']),
+      warn: (message) => this.note(`warning: ${message}`),
+      fallback: flyRegistryCredentials(env),
+    });
+    const view = chooseBuildView(this.io);
+    this.view = view;
+    try {
+      const result = await buildImage(request, {
+        engine,
+        findLogin: (host) => credentials.find(host, request.reference.path),
+        search: new ImageSearch(registry, clock),
+        shapes: new ShapeReader(registry),
+        env,
+        clock,
+        keepSecret: (value) => redactor.add(value),
+        onBuild: view.show,
+        onPush: view.showPush,
+        signal,
+      });
+      await view.close();
+      for (const line of buildLines(result)) this.out(line);
+      return result;
+    } finally {
+      await view.close();
+    }
+  }
+
+  private async parseAll() {
+    return this.parse(Build);
+  }
+}
+
+async function requestOf(
+  { args, flags }: Parsed,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<BuildImageRequest> {
+  const { tag = 'latest', digest, ...name } = parseRegistryImage(flags.tag);
+  if (digest !== undefined)
+    throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
+  const target = flags['build-target'];
+  return {
+    reference: { ...name, tag },
+    context: await folderAt(args.context),
+    dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile')),
+    buildArgs: parseBuildArgs(flags['build-arg'] ?? [], env),
+    labels: parseLabels(flags.label ?? []),
+    secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
+    noCache: flags['no-cache'],
+    provenance: flags.provenance as BuildImageRequest['provenance'],
+    push: flags.push,
+    ...(target === undefined ? {} : { target }),
+    ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') }),
+  };
+}
+
+async function folderAt(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return path;
+  throw new DeployerError('usage', `CONTEXT: ${path} is ${found === undefined ? 'not there' : 'no folder'}`, {
+    suggestions: ['deployer build DIR --tag REF'],
+  });
+}
+
+async function dockerfileAt(path: string): Promise<DockerfileSource> {
+  if (path === '-') return { text: await readText(process.stdin) };
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() === true) return { folder: dirname(path), name: basename(path) };
+  throw new DeployerError(
+    'usage',
+    `the Dockerfile ${path} is ${found === undefined ? 'not there' : 'no file'}`,
+    {
+      suggestions: ['name it: --dockerfile FILE', 'or read it from stdin: --dockerfile -'],
+    },
+  );
+}

@@ -1,0 +1,80 @@
+import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
+
+/** A secret of a build, by where its value lies; the value itself is read when the build asks for it. */
+export type BuildSecret =
+  { readonly id: string; readonly file: string } | { readonly id: string; readonly variable: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * `NAME=VALUE`, or `NAME` for what the environment holds, as docker has it.
+ * @throws DeployerError `usage`
+ */
+export function parseBuildArgs(texts: readonly string[], env: Environment): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const text of texts) {
+    const [name, value] = splitPair(text, '--build-arg');
+    const taken = value ?? env[name];
+    // What is set nowhere keeps the Dockerfile's own default.
+    if (taken !== undefined) found[name] = taken;
+  }
+  return found;
+}
+
+/** @throws DeployerError `usage` */
+export function parseLabels(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [name, value = ''] = splitPair(text, '--label');
+      return [name, value];
+    }),
+  );
+}
+
+/**
+ * `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`.
+ * @throws DeployerError `usage`; for a variable that is not set, too
+ */
+export function parseBuildSecrets(texts: readonly string[], env: Environment): BuildSecret[] {
+  const secrets = texts.map((text) => parseSecret(text, env));
+  const twice = secrets.find(({ id }, at) => secrets.findIndex((other) => other.id === id) !== at);
+  if (twice !== undefined) throw usage(`--build-secret: the id "${cleanLine(twice.id, 60)}" is given twice`);
+  return secrets;
+}
+
+function parseSecret(text: string, env: Environment): BuildSecret {
+  const fields = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const [name, value = ''] = splitPair(part, '--build-secret');
+    fields.set(name === 'source' ? 'src' : name, value);
+  }
+  const { id = '', src, env: variable } = Object.fromEntries(fields);
+  const unknown = [...fields.keys()].find((name) => !['id', 'src', 'env', 'type'].includes(name));
+  if (unknown !== undefined) throw usage(`--build-secret: "${cleanLine(unknown, 40)}" is not known`);
+  if (id === '') throw usage('--build-secret: it has no id');
+  if ((src === undefined) === (variable === undefined)) {
+    throw usage(`--build-secret: "${cleanLine(id, 60)}" wants either src or env`);
+  }
+  if (src !== undefined) return { id, file: src };
+  if (env[variable as string] === undefined) {
+    throw usage(`--build-secret: the variable ${cleanLine(variable as string, 60)} is not set`);
+  }
+  return { id, variable: variable as string };
+}
+
+function splitPair(text: string, flag: string): [name: string, value: string | undefined] {
+  const at = text.indexOf('=');
+  const name = at === -1 ? text : text.slice(0, at);
+  // The value is not repeated: it may be what must not be seen.
+  if (name.trim() === '') throw usage(`${flag}: expected NAME=VALUE, found no name`);
+  return [name, at === -1 ? undefined : text.slice(at + 1)];
+}
+
+function usage(message: string): DeployerError {
+  return new DeployerError('usage', message, {
+    suggestions: [
+      'deployer build . --tag REF --build-arg NAME=VALUE --label NAME=VALUE --build-secret id=NAME,src=FILE',
+    ],
+  });
+}

@@ -1,0 +1,158 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { DeployerError, messageOf } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+import { EngineRefusal, engineLost, type Engine } from '../engine.js';
+import { readJsonLines } from '../json-stream.js';
+import type { FindLogin } from '../login.js';
+import { diffCopy } from '../session/file-sync.js';
+import { authMethods, healthMethods, secretMethods } from '../session/services.js';
+import { openSession } from '../session/session.js';
+import { buildFailed } from './failure.js';
+import { BuildProgress, type BuildEvent } from './progress.js';
+import { buildQuery, type BuildSettings } from './query.js';
+import { decodeTrace } from './trace.js';
+
+/** The Dockerfile: a file, in the context or elsewhere, or its text. */
+export type DockerfileSource = { readonly folder: string; readonly name: string } | { readonly text: string };
+
+export interface BuildRequest extends BuildSettings {
+  /** The folder that COPY copies from. */
+  readonly context: string;
+  readonly dockerfile: DockerfileSource;
+  /** id -> value */
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface BuildPorts {
+  readonly engine: Engine;
+  readonly findLogin: FindLogin;
+  readonly onEvent: (event: BuildEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface BuiltImage {
+  /** What the engine knows the image by: the digest of its config, or with the containerd store of what it stored. */
+  readonly id: string;
+  /** Content of files that the engine did not have. */
+  readonly contextBytesSent: number;
+}
+
+/**
+ * Builds an image with BuildKit through the engine, which keeps it under `tags`. When the signal is aborted the
+ * engine ends what it runs for this build.
+ * @throws DeployerError `build_failed`, `context_unreadable`, `registry_unauthorized` or `registry_denied` (a base
+ *   image), `engine_unavailable`
+ */
+export async function build(request: BuildRequest, ports: BuildPorts): Promise<BuiltImage> {
+  await using dockerfile = await placeDockerfile(request.dockerfile);
+  const { engine, signal, onEvent } = ports;
+  let contextBytesSent = 0;
+  let refused: DeployerError | undefined;
+  const folders = { context: request.context, dockerfile: dockerfile.folder };
+  await using session = await openSession(engine, {
+    sharedKey: await sharedKeyOf(request.context),
+    signal,
+    methods: {
+      ...healthMethods,
+      ...authMethods(ports.findLogin),
+      ...secretMethods(request.secrets),
+      '/moby.filesync.v1.FileSync/DiffCopy': (call) =>
+        diffCopy(call, {
+          folders,
+          onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
+          onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
+          onFailure: (error) => (refused ??= error),
+        }),
+    },
+  });
+  const progress = new BuildProgress(onEvent);
+  try {
+    const id = await follow(request, { dockerfile: dockerfile.name, session: session.id }, ports, progress);
+    return { id, contextBytesSent };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (refused !== undefined) throw refused;
+    if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
+    const text = await readFile(join(dockerfile.folder, dockerfile.name), 'utf8').catch(() => '');
+    throw buildFailed({
+      message: error.message,
+      step: progress.failed,
+      dockerfile: { name: dockerfile.shown, text },
+    });
+  }
+}
+
+/** What the engine says in its stream of why there is no image. */
+class BuildError extends Error {}
+
+async function follow(
+  request: BuildRequest,
+  { dockerfile, session }: { readonly dockerfile: string; readonly session: string },
+  { engine, signal }: BuildPorts,
+  progress: BuildProgress,
+): Promise<string> {
+  const answer = await engine.stream({
+    method: 'POST',
+    path: '/build',
+    query: {
+      ...buildQuery(request),
+      ...{ dockerfile, session, remote: 'client-session', buildid: randomBytes(8).toString('hex') },
+    },
+    signal,
+  });
+  let id: string | undefined;
+  try {
+    for await (const line of readJsonLines(answer)) {
+      if (line['id'] === 'moby.buildkit.trace' && typeof line['aux'] === 'string') {
+        progress.update(decodeTrace(Buffer.from(line['aux'], 'base64')));
+      } else if (line['id'] === 'moby.image.id') {
+        id = String((line['aux'] as { readonly ID?: unknown } | undefined)?.ID);
+      } else if (typeof line['error'] === 'string') throw new BuildError(line['error']);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof BuildError ? error : engineLost(error, 'POST /build');
+  }
+  if (id === undefined) throw engineLost(new Error('the build ended without an image'), 'POST /build');
+  return id;
+}
+
+interface PlacedDockerfile extends AsyncDisposable {
+  readonly folder: string;
+  readonly name: string;
+  /** As a person knows it. */
+  readonly shown: string;
+}
+
+/** A Dockerfile that is no file becomes one for the time of the build: the engine asks for it by name. */
+async function placeDockerfile(source: DockerfileSource): Promise<PlacedDockerfile> {
+  if ('folder' in source) {
+    const shown = join(source.folder, source.name);
+    return { ...source, shown, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'deployer-dockerfile-'));
+  await writeFile(join(folder, 'Dockerfile'), source.text);
+  return {
+    folder,
+    name: 'Dockerfile',
+    shown: 'Dockerfile (stdin)',
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Two contexts must not share what the engine kept of them; one must find it again. */
+async function sharedKeyOf(context: string): Promise<string> {
+  try {
+    const path = await realpath(context);
+    const hash = createHash('sha256').update(`${hostname()}\0${path}`).digest('hex');
+    return `${basename(path).replace(/[^\w.-]/g, '_')}:${hash}`;
+  } catch (error) {
+    throw new DeployerError('usage', `the build context ${context} can't be read: ${messageOf(error)}`, {
+      suggestions: ['name the folder with the Dockerfile: deployer build DIR --tag REF'],
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,122 @@
+import { DeployerError, type ErrorCode } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
+import { isDigest, type Digest } from '../oci/digest.js';
+import { repositoryOf, type Reference } from '../oci/reference.js';
+import { EngineRefusal, engineLost, type Engine } from './engine.js';
+import { readJsonLines } from './json-stream.js';
+import type { RegistryLogin } from './login.js';
+
+export interface PushPorts {
+  readonly engine: Engine;
+  /** undefined: anonymously */
+  readonly login: RegistryLogin | undefined;
+  /** Told how many bytes of how many are there, of the layers that are sent. */
+  readonly onProgress: (current: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Pushes an image that the engine has under this name.
+ * @returns the digest that the engine says lies in the registry now
+ * @throws DeployerError `push_failed`, `registry_unauthorized`, `registry_denied`, `engine_unavailable`
+ */
+export async function pushImage(
+  reference: Reference & { readonly tag: string },
+  ports: PushPorts,
+): Promise<Digest> {
+  const { engine, login, signal, onProgress } = ports;
+  const name = repositoryOf(reference);
+  const layers = new Map<string, { current: number; total: number }>();
+  let digest: Digest | undefined;
+  try {
+    const answer = await engine.stream({
+      method: 'POST',
+      path: `/images/${name}/push`,
+      query: { tag: reference.tag },
+      // Without the header older engines refuse the request.
+      headers: { 'X-Registry-Auth': encodeLogin(login, reference.domain) },
+      signal,
+    });
+    for await (const line of readJsonLines(answer)) {
+      if (typeof line['error'] === 'string') throw refused(reference, line['error']);
+      digest = digestIn(line, reference.tag) ?? digest;
+      const layer = progressIn(line);
+      if (layer === undefined) continue;
+      layers.set(layer.id, layer);
+      const all = [...layers.values()];
+      onProgress(
+        all.reduce((sum, { current }) => sum + current, 0),
+        all.reduce((sum, { total }) => sum + total, 0),
+      );
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof EngineRefusal) throw refused(reference, error.message);
+    throw error instanceof DeployerError ? error : engineLost(error, `POST /images/${name}/push`);
+  }
+  if (digest !== undefined) return digest;
+  throw refused(reference, 'the engine told no digest of what it pushed');
+}
+
+/** RFC 4648 base64url of JSON (docker's AuthConfig); empty for nobody. */
+function encodeLogin(login: RegistryLogin | undefined, serveraddress: string): string {
+  return Buffer.from(JSON.stringify(authOf(login, serveraddress))).toString('base64url');
+}
+
+function authOf(login: RegistryLogin | undefined, serveraddress: string): object {
+  switch (login?.kind) {
+    case undefined:
+      return {};
+    case 'password':
+      return { username: login.username, password: login.password, serveraddress };
+    case 'identity-token':
+      return { identitytoken: login.token, serveraddress };
+    case 'registry-token':
+      return { registrytoken: login.token, serveraddress };
+  }
+}
+
+/** A graphdriver store tells it as data, the containerd store as a line for people. */
+function digestIn(line: Readonly<Record<string, unknown>>, tag: string): Digest | undefined {
+  const { aux, status } = line as {
+    readonly aux?: { readonly Digest?: unknown } | null;
+    readonly status?: unknown;
+  };
+  if (isDigest(aux?.Digest)) return aux.Digest;
+  if (typeof status !== 'string' || !status.startsWith(`${tag}: digest: `)) return undefined;
+  const [told] = status.slice(`${tag}: digest: `.length).split(' ');
+  return isDigest(told) ? told : undefined;
+}
+
+function progressIn(
+  line: Readonly<Record<string, unknown>>,
+): { readonly id: string; readonly current: number; readonly total: number } | undefined {
+  const { id, progressDetail } = line as {
+    readonly id?: unknown;
+    readonly progressDetail?: { readonly current?: unknown; readonly total?: unknown } | null;
+  };
+  const { current, total } = progressDetail ?? {};
+  if (typeof id !== 'string' || typeof current !== 'number') return undefined;
+  return { id, current, total: typeof total === 'number' ? Math.max(total, current) : current };
+}
+
+/** The engine passes on what the registry said; its text is all there is to tell by. */
+function refused(reference: Reference, text: string): DeployerError {
+  const reason = cleanLine(text, 500);
+  const code = codeOf(reason);
+  const name = repositoryOf(reference);
+  return new DeployerError(code, `${name} could not be pushed: ${reason}`, {
+    evidence: [`the engine, of its push to ${reference.domain}: ${reason}`],
+    suggestions:
+      code === 'push_failed'
+        ? ['check the host of the --tag, and that the engine (not only this machine) can reach it']
+        : [`log in with an account that may push there: docker login ${reference.domain}`],
+  });
+}
+
+function codeOf(reason: string): ErrorCode {
+  if (/no basic auth credentials|authentication required|unauthorized|401/i.test(reason)) {
+    return 'registry_unauthorized';
+  }
+  return /denied|forbidden|403|insufficient_scope/i.test(reason) ? 'registry_denied' : 'push_failed';
+}

@@ -1,0 +1,231 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DeployerError } from '../../lib/errors.js';
+import { followPaths } from '../context/follow-paths.js';
+import { PatternMatcher } from '../context/pattern-matcher.js';
+import { ContextSize } from '../context/size.js';
+import { unreadable, walkContext, type ContextEntry } from '../context/walk.js';
+import {
+  decodePacket,
+  encodeData,
+  encodeEnd,
+  encodeEndOfData,
+  encodeError,
+  encodeStat,
+  END_OF_STATS,
+  type FileStat,
+} from './fsutil-messages.js';
+import { GRPC_CODE, GrpcStatus, type GrpcCall } from './grpc-server.js';
+
+/** The folders that a build reads, by the names under which its frontend asks for them. */
+export type SyncedFolders = Readonly<Record<'context' | 'dockerfile', string>>;
+
+export interface FileSyncOptions {
+  readonly folders: SyncedFolders;
+  /** Told the bytes of content as they are sent, and of which folder. */
+  readonly onSent: (bytes: number, folder: keyof SyncedFolders) => void;
+  /** Told of what is left out, and of a context that is large. */
+  readonly onWarning: (message: string) => void;
+  /** Told why the context can't be sent: the engine's own error has lost it. */
+  readonly onFailure: (error: DeployerError) => void;
+}
+
+const CHUNK = 128 * 1024;
+/** Files that are read at the same time. */
+const SENDERS = 4;
+
+/**
+ * `moby.filesync.v1.FileSync/DiffCopy`: tells what lies in a folder and sends what the engine asks for, which is
+ * what it does not have from an earlier build.
+ */
+export async function diffCopy(call: GrpcCall, options: FileSyncOptions): Promise<void> {
+  const [name = ''] = call.metadata('dir-name');
+  if (name !== 'context' && name !== 'dockerfile') {
+    throw new GrpcStatus(GRPC_CODE.notFound, `no folder ${name} in this session`);
+  }
+  try {
+    await new FolderSender(call, name, options).run();
+  } catch (error) {
+    if (error instanceof DeployerError && !call.ended.aborted) {
+      options.onFailure(error);
+      await call.send(encodeError(error.message));
+    }
+    throw error;
+  }
+}
+
+class FolderSender {
+  readonly #call: GrpcCall;
+  readonly #name: keyof SyncedFolders;
+  readonly #root: string;
+  readonly #options: FileSyncOptions;
+  /** Regular files, by their place in the order of the stats. */
+  readonly #files = new Map<number, ContextEntry>();
+
+  constructor(call: GrpcCall, name: keyof SyncedFolders, options: FileSyncOptions) {
+    this.#call = call;
+    this.#name = name;
+    this.#root = options.folders[name];
+    this.#options = options;
+  }
+
+  /** The engine asks for files while it is still being told of others. */
+  async run(): Promise<void> {
+    const failed = new AbortController();
+    const telling = this.#tell(failed.signal);
+    telling.catch((error: unknown) => failed.abort(error));
+    await Promise.race([this.#answer(failed.signal), aborted(failed.signal)]);
+    await telling;
+    await this.#call.send(encodeEnd());
+  }
+
+  async #tell(signal: AbortSignal): Promise<void> {
+    const excluded = excludedBy(this.#call);
+    const included = await this.#included();
+    const entries = walkContext(this.#root, {
+      ...(excluded === undefined ? {} : { excluded }),
+      ...(included === undefined ? {} : { included }),
+      onLeftOut: (path, reason) => this.#options.onWarning(`${path} is left out: ${reason}`),
+      signal: AbortSignal.any([signal, this.#call.ended]),
+    });
+    const size = new ContextSize();
+    let id = 0;
+    for await (const entry of entries) {
+      if (entry.kind === 'file') this.#files.set(id, entry);
+      id += 1;
+      size.add(entry);
+      await this.#call.send(encodeStat(statOf(entry)));
+    }
+    await this.#call.send(END_OF_STATS);
+    const warning = size.warning();
+    if (warning !== undefined) this.#options.onWarning(warning);
+  }
+
+  async #included(): Promise<PatternMatcher | undefined> {
+    const patterns = patternsOf(this.#call, 'include-patterns');
+    const followed = patternsOf(this.#call, 'followpaths');
+    if (patterns.length > 0) return new PatternMatcher(patterns);
+    return followed.length === 0 ? undefined : followPaths(this.#root, followed);
+  }
+
+  /** Sends what is asked for until the engine has all. */
+  async #answer(signal: AbortSignal): Promise<void> {
+    const sending = new Set<Promise<void>>();
+    const failures: unknown[] = [];
+    for await (const message of this.#call.messages) {
+      const { type, id, data } = decodePacket(message);
+      if (type === 'end') break;
+      if (type === 'error') {
+        throw new GrpcStatus(GRPC_CODE.internal, `the engine: ${Buffer.from(data).toString('utf8')}`);
+      }
+      if (type !== 'request') continue;
+      const sent = this.#send(id).catch((error: unknown) => void failures.push(error));
+      const tracked = sent.finally(() => sending.delete(tracked));
+      sending.add(tracked);
+      if (sending.size >= SENDERS) await Promise.race(sending);
+      if (failures.length > 0) throw failures[0];
+      signal.throwIfAborted();
+    }
+    await Promise.all(sending);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #send(id: number): Promise<void> {
+    const entry = this.#files.get(id);
+    if (entry === undefined)
+      throw new GrpcStatus(GRPC_CODE.internal, `file ${id} was asked for: there is none`);
+    for await (const chunk of contentOf(this.#root, entry)) {
+      await this.#call.send(encodeData(id, chunk));
+      this.#options.onSent(chunk.length, this.#name);
+    }
+    await this.#call.send(encodeEndOfData(id));
+  }
+}
+
+/**
+ * The content of a file of the context.
+ * @throws DeployerError `context_unreadable` when it can't be read, or is not as long as it was when it was told
+ */
+export async function* contentOf(root: string, entry: ContextEntry): AsyncGenerator<Buffer> {
+  const size = Number(entry.stats.size);
+  let read = 0;
+  try {
+    // A link or a pipe that took the file's place is not followed, and not waited for.
+    await using file = await open(
+      join(root, entry.path),
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    );
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(size - read, 0) + 1));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) break;
+      read += bytesRead;
+      if (read > size) break;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) {
+      throw unreadable(entry.path, (error as NodeJS.ErrnoException).code ?? error.message, error);
+    }
+    throw error;
+  }
+  if (read !== size) throw unreadable(entry.path, 'it changed while it was being sent');
+}
+
+function statOf({ path, kind, stats, linkname }: ContextEntry): FileStat {
+  return {
+    path,
+    mode: goMode(stats.mode, kind),
+    size: kind === 'file' ? Number(stats.size) : 0,
+    modified: stats.mtimeNs,
+    ...(linkname === undefined ? {} : { linkname }),
+    ...(kind === 'device' ? { device: deviceOf(stats.rdev) } : {}),
+  };
+}
+
+/** Go's os.FileMode: the permissions of POSIX, and bits of its own for all else. */
+const GO_MODE = {
+  folder: 2 ** 31,
+  symlink: 2 ** 27,
+  device: 2 ** 26,
+  fifo: 2 ** 25,
+  file: 0,
+  hardlink: 0,
+} as const;
+const GO_CHARACTER_DEVICE = 2 ** 21;
+const GO_SPECIAL: readonly (readonly [bigint, number])[] = [
+  [0o4000n, 2 ** 23],
+  [0o2000n, 2 ** 22],
+  [0o1000n, 2 ** 20],
+];
+
+function goMode(mode: bigint, kind: ContextEntry['kind']): number {
+  const isCharacterDevice = (mode & 0o170000n) === 0o020000n;
+  let result = GO_MODE[kind] + Number(mode & 0o777n) + (isCharacterDevice ? GO_CHARACTER_DEVICE : 0);
+  for (const [bit, goBit] of GO_SPECIAL) if ((mode & bit) !== 0n) result += goBit;
+  return result;
+}
+
+/** Linux's way to keep both numbers in one (makedev). */
+function deviceOf(rdev: bigint): { readonly major: number; readonly minor: number } {
+  return { major: Number((rdev >> 8n) & 0xfffn), minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)) };
+}
+
+function excludedBy(call: GrpcCall): PatternMatcher | undefined {
+  const patterns = patternsOf(call, 'exclude-patterns');
+  return patterns.length === 0 ? undefined : new PatternMatcher(patterns);
+}
+
+function patternsOf(call: GrpcCall, name: string): string[] {
+  const isEncoded = call.metadata(`${name}-encoded`).length > 0 || call.metadata('opts-encoded').length > 0;
+  return call
+    .metadata(name)
+    .map((value) => (isEncoded ? decodeURIComponent(value.replaceAll('+', ' ')) : value));
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}

@@ -1,0 +1,153 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { messageOf } from '../../lib/errors.js';
+
+/*
+ * gRPC over HTTP/2, the server's side (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), on a
+ * connection that is already there: BuildKit calls its client back through the session's socket. grpc-js can serve
+ * such a connection too, but joins repeated headers and refuses more than 128 of them, which are the lines of a
+ * .dockerignore here.
+ */
+
+/** The codes that this server answers with (google.rpc.Code). */
+export const GRPC_CODE = { notFound: 5, unimplemented: 12, internal: 13 } as const;
+
+/** What a method throws to be answered with a code. */
+export class GrpcStatus extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.name = 'GrpcStatus';
+    this.code = code;
+  }
+}
+
+export interface GrpcCall {
+  /** Every value that was sent under this name, in order. */
+  metadata(name: string): string[];
+  /** What the client sends; ends with its last message, throws when the call was cancelled. */
+  readonly messages: AsyncIterable<Buffer>;
+  /** Resolves when there is room for the next. */
+  send(message: Uint8Array): Promise<void>;
+  /** Aborted when the call has ended, however. */
+  readonly ended: AbortSignal;
+}
+
+/** `/package.Service/Method` -> what answers it. */
+export type GrpcMethods = Readonly<Record<string, (call: GrpcCall) => Promise<void>>>;
+
+export interface GrpcConnection {
+  /** Resolves when the connection is gone, whoever ended it. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
+const FRAME_HEADER = 5;
+const MESSAGE_LIMIT = 16 * 1024 * 1024;
+const HEADERS_LIMIT = 4 * 1024 * 1024;
+
+/** Answers the calls that come in on `socket` until it is closed. */
+export async function serveGrpc(socket: Duplex, methods: GrpcMethods): Promise<GrpcConnection> {
+  const { performServerHandshake } = await import('node:http2');
+  socket.on('error', () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+  // Not a server's 'connection': over TLS it would expect the protocol to be agreed on in the handshake.
+  const session = performServerHandshake(socket, {
+    maxHeaderListPairs: 100_000,
+    maxSessionMemory: 64,
+    settings: { maxHeaderListSize: HEADERS_LIMIT, maxConcurrentStreams: 1000 },
+  });
+  // A connection that breaks is told by `closed`; without a listener it would end the process.
+  session.on('error', () => undefined);
+  // What node:http2 tells with the fourth, its types do not: names and values in turn, nothing joined.
+  const onStream = (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    _flags: number,
+    rawHeaders: readonly string[],
+  ): void => void answer(stream, headers, rawHeaders, methods);
+  session.on('stream', onStream as Parameters<typeof session.on>[1]);
+  return {
+    closed,
+    close: () => {
+      session.destroy();
+      socket.destroy();
+    },
+  };
+}
+
+async function answer(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  methods: GrpcMethods,
+): Promise<void> {
+  stream.on('error', () => undefined);
+  const ended = new AbortController();
+  stream.once('close', () => ended.abort());
+  const path = String(headers[':path']);
+  const method = methods[path];
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  let trailers: Record<string, string> = { 'grpc-status': '0' };
+  stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+  try {
+    if (method === undefined) throw new GrpcStatus(GRPC_CODE.unimplemented, `${path} is not served`);
+    await method({
+      metadata: (name) => valuesOf(rawHeaders, name),
+      messages: messagesOf(stream),
+      send: (message) => send(stream, message),
+      ended: ended.signal,
+    });
+  } catch (error) {
+    const code = error instanceof GrpcStatus ? error.code : GRPC_CODE.internal;
+    // Percent-encoded, as the protocol wants everything that is no printable ASCII.
+    trailers = { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(messageOf(error)) };
+  }
+  if (stream.destroyed) return;
+  stream.resume();
+  stream.end();
+}
+
+/** Engines before 23 send paths in UTF-8 as it is; node:http2 reads headers as Latin-1. */
+function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders
+    .filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
+    .map((value) => Buffer.from(value, 'latin1').toString('utf8'));
+}
+
+/** Each message has a flag (0: not compressed) and its length before it. */
+async function* messagesOf(stream: ServerHttp2Stream): AsyncGenerator<Buffer> {
+  let buffered: Buffer = Buffer.alloc(0);
+  // Who has read enough still answers: the stream must outlive its reader.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    buffered = buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]);
+    while (buffered.length >= FRAME_HEADER) {
+      const length = buffered.readUInt32BE(1);
+      if (buffered[0] !== 0)
+        throw new GrpcStatus(GRPC_CODE.unimplemented, 'compressed messages are not read');
+      if (length > MESSAGE_LIMIT) throw new GrpcStatus(GRPC_CODE.internal, `a message of ${length} bytes`);
+      if (buffered.length < FRAME_HEADER + length) break;
+      yield buffered.subarray(FRAME_HEADER, FRAME_HEADER + length);
+      buffered = buffered.subarray(FRAME_HEADER + length);
+    }
+  }
+}
+
+async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {
+  if (stream.destroyed) throw new GrpcStatus(GRPC_CODE.internal, 'the call is over');
+  const frame = Buffer.allocUnsafe(FRAME_HEADER + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, FRAME_HEADER);
+  if (stream.write(frame)) return;
+  await new Promise<void>((resolve, reject) => {
+    const settle = (done: () => void) => (): void => {
+      stream.off('drain', onDrain).off('close', onClose);
+      done();
+    };
+    const onDrain = settle(resolve);
+    const onClose = settle(() => reject(new GrpcStatus(GRPC_CODE.internal, 'the call is over')));
+    stream.once('drain', onDrain).once('close', onClose);
+  });
+}

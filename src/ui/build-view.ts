@@ -1,0 +1,130 @@
+import type { Ora } from 'ora';
+import type { BuildEvent } from '../deploy/build-image.js';
+import { formatSize } from '../lib/size.js';
+import type { DeployView } from './deploy-view.js';
+import { say, type Io } from './io.js';
+
+/** Shows a build while it goes on, and a push after it. */
+export interface BuildView extends Pick<DeployView, 'interject' | 'endsWithFailure'> {
+  readonly show: (event: BuildEvent) => void;
+  /** bytes */
+  readonly showPush: (current: number, total: number) => void;
+  close(): Promise<void>;
+}
+
+/** What is done as lines that stay, and on a terminal what runs as one that is drawn over. */
+export function chooseBuildView(io: Io): BuildView {
+  if (io.json || io.quiet) return new BuildLines(io, () => []);
+  return io.interactive ? new BuildTerminal(io) : new BuildLines(io, plainLines);
+}
+
+/** As `docker build --progress plain`: every line with its step's number, since steps run at the same time. */
+function plainLines(event: BuildEvent): string[] {
+  if (event.type === 'warning') return [`warning: ${event.message}`];
+  const at = `#${event.step.number}`;
+  switch (event.type) {
+    case 'started':
+      return [`${at} ${event.step.name}`];
+    case 'log':
+      return [`${at} ${event.line}`];
+    case 'completed':
+      return [event.cached ? `${at} CACHED` : `${at} DONE ${seconds(event.durationMs)}`];
+    case 'failed':
+      return [`${at} ERROR: ${event.error}`];
+    case 'progress':
+      return [];
+  }
+}
+
+class BuildLines implements BuildView {
+  readonly endsWithFailure = false;
+  readonly #io: Io;
+  readonly #linesOf: (event: BuildEvent) => string[];
+  #pushing = false;
+
+  constructor(io: Io, linesOf: (event: BuildEvent) => string[]) {
+    this.#io = io;
+    this.#linesOf = linesOf;
+  }
+
+  readonly show = (event: BuildEvent): void => {
+    for (const line of this.#linesOf(event)) this.interject(line);
+  };
+
+  readonly showPush = (): void => {
+    if (!this.#pushing && this.#linesOf === plainLines) this.interject('pushing');
+    this.#pushing = true;
+  };
+
+  interject(line: string): void {
+    say(this.#io, `${line}\n`);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const DRAW_EVERY_MS = 100;
+
+class BuildTerminal implements BuildView {
+  readonly endsWithFailure = false;
+  readonly #io: Io;
+  readonly #spinner: Promise<Ora>;
+  #drawn: Ora | undefined;
+  #drawnAt = 0;
+
+  constructor(io: Io) {
+    this.#io = io;
+    this.#spinner = this.#start();
+  }
+
+  readonly show = (event: BuildEvent): void => {
+    if (event.type === 'warning') this.interject(`warning: ${event.message}`);
+    else if (event.type === 'completed') {
+      this.interject(`✔ ${event.cached ? 'CACHED ' : ''}${event.step.name}  ${seconds(event.durationMs)}`);
+    } else if (event.type === 'failed') this.interject(`✖ ${event.step.name}`);
+    else if (event.type === 'started') this.#draw(event.step.name, true);
+    else if (event.type === 'log') this.#draw(`${event.step.name}: ${event.line}`);
+    else this.#draw(`${event.step.name}: ${event.part} ${amount(event.current, event.total)}`);
+  };
+
+  readonly showPush = (current: number, total: number): void => {
+    this.#draw(`pushing: ${amount(current, total)}`);
+  };
+
+  interject(line: string): void {
+    this.#drawn?.clear();
+    say(this.#io, `${line}\n`);
+    this.#drawn?.render();
+  }
+
+  async close(): Promise<void> {
+    (await this.#spinner).stop();
+  }
+
+  #draw(text: string, atOnce = false): void {
+    const now = performance.now();
+    if (this.#drawn === undefined || (!atOnce && now - this.#drawnAt < DRAW_EVERY_MS)) return;
+    this.#drawnAt = now;
+    // One line, or it could not be drawn over.
+    const room = Math.max(20, (this.#io.stderr.columns ?? 80) - 4);
+    this.#drawn.text = this.#io.redactor.redact(text).slice(0, room);
+  }
+
+  async #start(): Promise<Ora> {
+    const { default: ora } = await import('ora');
+    // discardStdin would take the terminal's own Ctrl-C away.
+    this.#drawn = ora({ stream: this.#io.stderr, discardStdin: false, text: 'Building' }).start();
+    return this.#drawn;
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)}s`;
+}
+
+function amount(current: number, total: number): string {
+  if (total > 0) return `${formatSize(current)} of ${formatSize(total)}`;
+  return current > 0 ? formatSize(current) : '';
+}

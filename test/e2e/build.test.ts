@@ -1,0 +1,367 @@
+import { execFile } from 'node:child_process';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { makeContext, writeFiles } from '../support/build-context.js';
+import {
+  followToEnd,
+  importBusybox,
+  startDockerEngine,
+  type DockerEngine,
+} from '../support/docker-engine.js';
+import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { eventually } from '../support/eventually.js';
+import { documentIn } from '../support/json-documents.js';
+import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
+import { requires } from '../support/requirements.js';
+import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
+import { startTokenServer } from '../support/token-server.js';
+
+const BASE = 'base:test';
+/** Debian's, of the engine's own version: it has BuildKit's client inside. */
+const DOCKER = '/usr/bin/docker';
+
+const IGNORED_FROM = [
+  ...['a.md', 'b.txt', 'c+d.txt', 'e.log', 'keep.log', '.env', 'README.md', 'Z', 'ab', 'aXb'],
+  ...['docs/a.md', 'docs/deep/b.md', 'docs/deep/keep.md', 'docs/x.txt', 'node_modules/m/index.js'],
+  ...['sub/node_modules/m/index.js', 'sub/sub/e.log', 'a-b/c', 'a/b', 'a.b/c', 'sub/a b.txt', 'sub/ü.txt'],
+];
+
+const IGNORES = [
+  '# a comment\n\n  *.log  \n!keep.log\n',
+  '!keep.log\n*.log\n',
+  '**/*.log\n**/node_modules\n',
+  '/docs/\n./sub/sub\n',
+  'docs\n!docs/deep/keep.md\n',
+  '*\n!docs\ndocs/deep\n',
+  '*/*.md\na?b\n[a-c].*\n',
+  '[^a]*\n!Dockerfile\n',
+  'docs/**/*.md\n**/a b.txt\n',
+  '**\n!a.md\n',
+  // Two that Docker 20.10 reads otherwise than later ones, and the documentation, are in test/modern: `c+d.txt`, which is
+  // a regular expression to it, and an exception with wildcards, for which it enters no folder.
+  '**/ü*\na.b\n',
+  '../outside\nsub/../docs\n',
+  '\uFEFFb.txt\r\na.md\r\n',
+];
+
+describe('deployer build, on the Docker Engine of Debian', function () {
+  requires('docker-engine', 'docker-registry', 'busybox', 'htpasswd', 'openssl');
+  this.timeout(60_000);
+  let engine: DockerEngine;
+  let registry: DockerRegistry;
+  let home: TempFolder;
+  before(async () => {
+    [engine, registry, home] = await Promise.all([
+      startDockerEngine(),
+      startDockerRegistry(),
+      makeTempFolder('home'),
+    ]);
+    await importBusybox(engine.docker, BASE);
+  });
+  after(async () => {
+    await Promise.all([engine.stop(), registry.stop(), home.remove()]);
+  });
+
+  const environment = (env: RunOptions['env'] = {}): RunOptions['env'] => ({
+    HOME: home.path,
+    DOCKER_HOST: engine.dockerHost,
+    ...env,
+  });
+  const run = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
+    runProgram(['build', ...args], { ...options, env: environment(options.env) });
+  const buildOf = async (args: readonly string[], options: RunOptions = {}) => {
+    const finished = await run([...args, '--json'], options);
+    expect(finished.code, finished.stdout + finished.stderr).to.equal(0);
+    return documentIn('build', finished.stdout);
+  };
+  /** What a command prints in a container of the image. */
+  async function printedIn(image: string, ...command: string[]): Promise<string> {
+    const container = await engine.docker.createContainer({ Image: image, Cmd: command });
+    await container.start();
+    await container.wait();
+    const log = await container.logs({ stdout: true, stderr: true });
+    await container.remove();
+    // Each part of a log has eight bytes before it.
+    return log.toString('utf8').replace(/[\u0001\u0002]\0\0\0[^]{4}/g, '');
+  }
+  /** Pushes the base under a name of this registry, and leaves it there alone. */
+  async function pushBase(host: string, authconfig: object): Promise<string> {
+    const name = `${host}/private/base`;
+    await engine.docker.getImage(BASE).tag({ repo: name, tag: '1' });
+    const image = engine.docker.getImage(`${name}:1`);
+    await followToEnd(engine.docker, await image.push({ authconfig, tag: '1' }));
+    await image.remove();
+    return `${name}:1`;
+  }
+
+  it('builds, pushes, and says what the registry really has', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE} AS first\nARG WHO=nobody\nRUN echo "hello $WHO" > /greeting\nFROM first AS second\nRUN echo never\n`,
+    });
+    const reference = `${registry.host}/built:v1`;
+    const result = await buildOf([
+      ...[context.path, '--tag', reference, '--push', '--build-target', 'first'],
+      ...['--build-arg', 'WHO=world', '--label', 'org.example.team=blue'],
+    ]);
+    expect(result).to.deep.include({ reference, kind: 'manifest', attestations: [], pushed: true });
+    expect(result.mediaType).to.equal('application/vnd.docker.distribution.manifest.v2+json');
+    const head = await fetch(`${registry.url}/v2/built/manifests/v1`, {
+      method: 'HEAD',
+      headers: { accept: result.mediaType ?? '' },
+    });
+    expect(head.headers.get('docker-content-digest')).to.equal(result.digest);
+    expect(await printedIn(reference, 'cat', '/greeting')).to.equal('hello world\n');
+    const { Config } = await engine.docker.getImage(reference).inspect();
+    expect(Config.Labels).to.deep.equal({ 'org.example.team': 'blue' });
+  });
+
+  it('sends of the context what changed, and of an unchanged one nothing', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
+      'big.bin': Buffer.alloc(2_000_000, 7),
+      'folder/small.txt': 'small',
+    });
+    const args = [context.path, '--tag', 'sent:1'];
+    const first = await buildOf(args);
+    expect(first.contextBytesSent).to.be.greaterThan(2_000_000);
+    const again = await buildOf(args);
+    expect(again).to.deep.include({ contextBytesSent: 0, imageId: first.imageId });
+    await writeFile(join(context.path, 'folder/small.txt'), 'smaller');
+    const edited = await buildOf(args);
+    expect(edited.contextBytesSent).to.equal('smaller'.length);
+    expect(edited.imageId).to.not.equal(first.imageId);
+  });
+
+  it('a failing RUN ends with 6, its line of the Dockerfile and what it printed', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\n# a comment\nRUN echo one && \\\n    echo two\n\nRUN echo before; echo oops; exit 3\n`,
+    });
+    const { code, stdout, stderr } = await run([context.path, '--tag', 'failing:1']);
+    expect([code, stdout]).to.deep.equal([6, '']);
+    expect(stderr).to.contain(`Dockerfile:6: RUN echo before; echo oops; exit 3 ended with exit code 3`);
+    expect(stderr).to.match(/\| before\n +\| oops\n/);
+    // As text, not as base64.
+    expect(stderr).to.match(/^#\d+ oops$/m);
+    const json = await run([context.path, '--tag', 'failing:1', '--json']);
+    expect(JSON.parse(json.stdout)).to.have.nested.property('error.code', 'build_failed');
+  });
+
+  it('a Dockerfile with a syntax error is shown with file and line; one that is not there is named', async () => {
+    await using context = await makeContext({ 'sub/Dockerfile': `FROM ${BASE}\nRUM echo\n` });
+    const wrong = await run([
+      context.path,
+      '--tag',
+      'x:1',
+      '--dockerfile',
+      join(context.path, 'sub/Dockerfile'),
+    ]);
+    expect(wrong.code).to.equal(6);
+    expect(wrong.stderr).to.contain(`${context.path}/sub/Dockerfile:2: unknown instruction: RUM`);
+    const missing = await run([context.path, '--tag', 'x:1']);
+    expect(missing.code).to.equal(2);
+    expect(missing.stderr).to.contain(`the Dockerfile ${context.path}/Dockerfile is not there`);
+  });
+
+  it('a file that COPY names and the context has not ends with 6 and the line', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY nowhere /\n` });
+    const { code, stderr } = await run([context.path, '--tag', 'x:1']);
+    expect(code).to.equal(6);
+    expect(stderr).to.match(/Dockerfile:2: .*"\/nowhere" not found/);
+  });
+
+  it('takes a Dockerfile from outside the context, with the ignore file beside it', async () => {
+    await using context = await makeContext({ 'a.txt': 'a', 'b.txt': 'b', '.dockerignore': 'a.txt\n' });
+    await using elsewhere = await makeContext({
+      'Other.Dockerfile': `FROM ${BASE}\nCOPY . /app\n`,
+      'Other.Dockerfile.dockerignore': '*\n!a.txt\n',
+    });
+    await buildOf([context.path, '--tag', 'outside:1', '-f', join(elsewhere.path, 'Other.Dockerfile')]);
+    expect(await printedIn('outside:1', 'ls', '/app')).to.equal('a.txt\n');
+  });
+
+  it('reads a Dockerfile from stdin', async () => {
+    await using context = await makeContext({ 'a.txt': 'a' });
+    const file = join(home.path, 'stdin.Dockerfile');
+    await writeFile(file, `FROM ${BASE}\nCOPY a.txt /copied\n`);
+    const script = new URL('../../bin/run.js', import.meta.url).pathname;
+    await promisify(execFile)(
+      'sh',
+      ['-c', `"$0" "$1" build "$2" --tag stdin:1 -f - < "$3"`, process.execPath, script, context.path, file],
+      { env: { PATH: process.env['PATH'], ...environment() } },
+    );
+    expect(await printedIn('stdin:1', 'cat', '/copied')).to.equal('a');
+  });
+
+  it('keeps links, hard links and modes; leaves a socket out and says so', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
+      'run.sh': '#!/bin/sh\n',
+      'sub/one': 'content',
+    });
+    await chmod(join(context.path, 'run.sh'), 0o750);
+    const make = 'ln -s ../run.sh sub/link && ln sub/one sub/two && chmod 1777 sub';
+    await promisify(execFile)('sh', ['-c', make], { cwd: context.path });
+    const { createServer } = await import('node:net');
+    const listening = createServer().listen(join(context.path, 'a.sock'));
+    const { code, stderr } = await run([context.path, '--tag', 'kinds:1']);
+    listening.close();
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.contain('warning: a.sock is left out: a socket can not be sent');
+    const printed = await printedIn('kinds:1', 'ls', '-lnR', '/app');
+    expect(printed).to.match(/-rwxr-x--- +1 0 +0 .* run\.sh/);
+    expect(printed).to.match(/drwxrwxrwt .* sub/);
+    expect(printed).to.match(/link -> \.\.\/run\.sh/);
+    expect(printed).to.match(/-rw-r--r-- +2 .* one\n-rw-r--r-- +2 .* two/);
+  });
+
+  it('takes of a context what docker takes: the same image, whatever the .dockerignore says', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
+      ...Object.fromEntries(IGNORED_FROM.map((name) => [name, name])),
+    });
+    await promisify(execFile)(
+      'sh',
+      ['-c', 'ln -s ../a.md docs/link; ln b.txt hard; mkfifo pipe; mkdir empty'],
+      {
+        cwd: context.path,
+      },
+    );
+    for (const ignore of IGNORES) {
+      await writeFile(join(context.path, '.dockerignore'), ignore);
+      const ours = await buildOf([context.path, '--tag', 'ours:1']);
+      await promisify(execFile)(DOCKER, ['build', '--quiet', '--tag', 'theirs:1', context.path], {
+        env: { PATH: process.env['PATH'], ...environment({ DOCKER_BUILDKIT: '1' }) },
+      });
+      const theirs = await engine.docker.getImage('theirs:1').inspect();
+      expect(ours.imageId, JSON.stringify(ignore)).to.equal(theirs.Id);
+    }
+  });
+
+  it('pulls a private base image with the credentials of its own registry, by Basic and by token', async () => {
+    const user = { username: 'alice', password: 'correct-horse' };
+    await using basic = await startDockerRegistry({
+      auth: { kind: 'basic', user: user.username, password: user.password },
+    });
+    await using server = await startTokenServer({ accounts: { [user.username]: user.password } });
+    await using byToken = await startDockerRegistry({ auth: { kind: 'token', server } });
+    for (const { host } of [basic, byToken]) {
+      const base = await pushBase(host, { ...user, serveraddress: host });
+      await using context = await makeContext({ Dockerfile: `FROM ${base}\nRUN echo built\n` });
+      await using config = await makeContext({
+        'config.json': JSON.stringify({
+          auths: { [host]: { auth: Buffer.from('alice:correct-horse').toString('base64') } },
+        }),
+      });
+      const refused = await run([context.path, '--tag', 'private:1', '--no-cache']);
+      expect(refused.code, refused.stderr).to.equal(4);
+      expect(refused.stderr).to.contain('docker login');
+      await buildOf([context.path, '--tag', 'private:1'], { env: { DOCKER_CONFIG: config.path } });
+    }
+  });
+
+  it('a push that the registry refuses ends with 4, one that reaches none with 7', async () => {
+    await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'a', password: 'b' } });
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    const refused = await run([context.path, '--tag', `${closed.host}/app:1`, '--push']);
+    expect(refused.code, refused.stderr).to.equal(4);
+    const nowhere = await run([context.path, '--tag', '127.0.0.1:1/app:1', '--push']);
+    expect(nowhere.code, nowhere.stderr).to.equal(7);
+  });
+
+  it('gives a secret to the step that mounts it, and leaves it nowhere', async () => {
+    const secret = 'very-secret-value-42';
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\nRUN --mount=type=secret,id=one cat /run/secrets/one && test "$(cat /run/secrets/one)" = $(echo dmVyeS1zZWNyZXQtdmFsdWUtNDI= | busybox base64 -d)\nRUN --mount=type=secret,id=two test "$(cat /run/secrets/two)" = other-secret-value\n`,
+      'two.txt': 'other-secret-value',
+      '.dockerignore': 'two.txt\n',
+    });
+    const tag = `${registry.host}/secret:1`;
+    const { code, stdout, stderr } = await run(
+      [
+        ...[context.path, '--tag', tag, '--push', '--verbose'],
+        ...['--build-secret', 'id=one,env=ONE', '--build-secret', `id=two,src=${context.path}/two.txt`],
+      ],
+      { env: { ONE: secret } },
+    );
+    expect(code, stderr).to.equal(0);
+    expect(stdout + stderr).to.not.contain(secret);
+    const { stdout: layers } = await promisify(execFile)(
+      'sh',
+      [
+        '-c',
+        `docker save ${tag} | tar -xO | tar -tv 2>/dev/null; docker history --no-trunc ${tag}; docker save ${tag} | grep -c ${secret} || true`,
+      ],
+      { env: { PATH: process.env['PATH'], ...environment() }, maxBuffer: 2 ** 26 },
+    );
+    expect(layers).to.not.contain(secret);
+    expect(layers.trim().split('\n').at(-1)).to.equal('0');
+    const missing = await run([context.path, '--tag', tag, '--build-secret', 'id=one,env=NOT_SET']);
+    expect(missing.code).to.equal(2);
+  });
+
+  it('Ctrl-C ends what the engine runs within 3 s, and the program with 130', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; sleep 4711\n` });
+    const program = startProgram(['build', context.path, '--tag', 'never:1'], { env: environment() });
+    await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
+    expect(await processesLike('sleep 4711')).to.have.length.greaterThan(0);
+    program.kill('SIGINT');
+    const asked = Date.now();
+    await eventually(async () => expect(await processesLike('sleep 4711')).to.deep.equal([]), 3000);
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(130);
+    expect(Date.now() - asked).to.be.lessThan(3000);
+  });
+
+  it('an engine that dies in mid-build ends with 12, and the program does not hang', async () => {
+    await using dying = await startDockerEngine();
+    await importBusybox(dying.docker, BASE);
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; sleep 4712\n` });
+    const program = startProgram(['build', context.path, '--tag', 'never:1'], {
+      env: environment({ DOCKER_HOST: dying.dockerHost }),
+    });
+    await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
+    process.kill(dying.pid, 'SIGKILL');
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(12);
+    expect(stderr).to.contain('the connection to the Docker Engine broke');
+    for (const pid of await pidsLike('sleep 4712')) process.kill(pid, 'SIGKILL');
+  });
+
+  it('refuses provenance, which this engine would leave out without a word', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    const { code, stderr } = await run([context.path, '--tag', 'x:1', '--provenance', 'max']);
+    expect(code).to.equal(6);
+    expect(stderr).to.contain('graphdriver store');
+  });
+
+  it('without an engine ends with 12, and says what needs none', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    const { code, stderr } = await run([context.path, '--tag', 'x:1'], {
+      env: { DOCKER_HOST: 'unix:///nonexistent/engine.sock' },
+    });
+    expect(code).to.equal(12);
+    expect(stderr).to.contain('unix:///nonexistent/engine.sock: there is no such socket').and.contain('oci:');
+  });
+
+  it('gives the same image for the same input', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY a /a\n`, a: 'a' });
+    const first = await buildOf([context.path, '--tag', `${registry.host}/same:1`, '--push']);
+    await writeFiles(context.path, { ignored: 'x', '.dockerignore': 'ignored\n.dockerignore\n' });
+    const second = await buildOf([context.path, '--tag', `${registry.host}/same:2`, '--push']);
+    expect(second.digest).to.equal(first.digest);
+  });
+});
+
+async function processesLike(command: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
+  return stdout
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.replace(/^\d+ /, '') === command);
+}
+
+async function pidsLike(command: string): Promise<number[]> {
+  return (await processesLike(command)).map((line) => Number.parseInt(line, 10));
+}

@@ -1,0 +1,117 @@
+import { execFile } from 'node:child_process';
+import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { followPaths } from '../../../src/engine/context/follow-paths.js';
+import { PatternMatcher } from '../../../src/engine/context/pattern-matcher.js';
+import { ContextSize } from '../../../src/engine/context/size.js';
+import { walkContext, type WalkOptions } from '../../../src/engine/context/walk.js';
+import { contentOf } from '../../../src/engine/session/file-sync.js';
+import { makeContext } from '../../support/build-context.js';
+import { failureOf } from '../../support/failure.js';
+import { makeTempFolder } from '../../support/temp-folder.js';
+
+async function pathsIn(root: string, options?: WalkOptions): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { path } of walkContext(root, options)) paths.push(path);
+  return paths;
+}
+
+describe('the walk through a build context', () => {
+  it('tells a folder before its content, in the order that the engine compares in', async () => {
+    await using context = await makeContext({ 'a/b': '', 'a-b': '', 'a.b': '', Z: '', ü: '', 'a/a/x': '' });
+    expect(await pathsIn(context.path)).to.deep.equal(['Z', 'a', 'a/a', 'a/a/x', 'a/b', 'a-b', 'a.b', 'ü']);
+  });
+
+  it('tells an excluded folder only for what is taken back in, and enters no other', async () => {
+    await using context = await makeContext({ 'docs/a/keep': '', 'docs/b/x': '', 'out/x': '', 'in/x': '' });
+    const excluded = new PatternMatcher(['docs', 'out', '!docs/a/keep']);
+    expect(await pathsIn(context.path, { excluded })).to.deep.equal([
+      ...['docs', 'docs/a', 'docs/a/keep', 'in', 'in/x'],
+    ]);
+  });
+
+  it('follows what COPY names, through wildcards and links, never above the root', async () => {
+    await using context = await makeContext({ 'src/a.ts': '', 'src/b.js': '', 'real/file': '', other: '' });
+    await promisify(execFile)('ln', ['-s', '../../../real', join(context.path, 'src/link')]);
+    const included = await followPaths(context.path, ['src/*.ts', 'src/link/file', 'not-there']);
+    expect(await pathsIn(context.path, included && { included })).to.deep.equal([
+      ...['real', 'real/file', 'src', 'src/a.ts', 'src/link'],
+    ]);
+    expect(await followPaths(context.path, ['.'])).to.equal(undefined);
+  });
+
+  it('tells a file of several names once, and then its other names', async () => {
+    await using context = await makeContext({ one: 'x' });
+    await promisify(execFile)('ln', ['one', 'two'], { cwd: context.path });
+    const entries = [];
+    for await (const { path, kind, linkname } of walkContext(context.path))
+      entries.push([path, kind, linkname]);
+    expect(entries).to.deep.equal([
+      ['one', 'file', undefined],
+      ['two', 'hardlink', 'one'],
+    ]);
+  });
+
+  it('passes 100,000 small files in seconds', async function () {
+    this.timeout(60_000);
+    await using folder = await makeTempFolder('many');
+    const make = 'for d in $(seq 100); do mkdir $d; (cd $d; seq 1000 | xargs touch); done';
+    await promisify(execFile)('sh', ['-c', make], { cwd: folder.path });
+    let count = 0;
+    for await (const _ of walkContext(folder.path)) count += 1;
+    expect(count).to.equal(100_100);
+  });
+
+  it('names the file that can not be read, or changes while it is sent', async () => {
+    await using context = await makeContext({ closed: 'x', grown: 'x', gone: 'x' });
+    const reading = async (path: string, change: () => Promise<unknown>): Promise<string> => {
+      const stats = await lstat(join(context.path, path), { bigint: true });
+      await change();
+      const error = await failureOf(async () => {
+        for await (const _ of contentOf(context.path, { path, kind: 'file', stats }));
+      });
+      expect(error.exit).to.equal(6);
+      return error.message;
+    };
+    const at = (name: string): string => join(context.path, name);
+    expect(await reading('grown', () => writeFile(at('grown'), 'xxx'))).to.match(/^grown .* changed while/);
+    expect(await reading('gone', () => rm(at('gone')))).to.match(/^gone .* ENOENT$/);
+    await mkdir(at('folder'));
+    await promisify(execFile)('chmod', ['0', at('closed'), at('folder')]);
+    await asNobody(context.path, async () => {
+      expect(await reading('closed', async () => undefined)).to.match(/^closed .* EACCES$/);
+      expect((await failureOf(() => pathsIn(context.path))).message).to.match(/^folder .* EACCES$/);
+    });
+  });
+});
+
+describe('the size of a build context', () => {
+  it('is a warning above 100 MiB, with the ten largest entries', () => {
+    const size = new ContextSize();
+    const add = (path: string, bytes: number): void => {
+      size.add({ path, kind: 'file', stats: { size: BigInt(bytes) } as never });
+    };
+    for (let at = 1; at <= 12; at += 1) add(`file-${at}`, at * 1000);
+    add('node_modules/a', 60 * 2 ** 20);
+    expect(size.warning()).to.equal(undefined);
+    add('node_modules/b/c', 50 * 2 ** 20);
+    expect(size.warning()).to.match(
+      /^the build context is 115 MB; its largest entries: node_modules\/ 115 MB, file-12 /,
+    );
+    expect(size.warning()?.match(/file-/g)).to.have.length(9);
+  });
+});
+
+/** Root may read everything: its place is left for the time of the work. */
+async function asNobody(folder: string, work: () => Promise<void>): Promise<void> {
+  if (process.getuid?.() !== 0) return work();
+  await promisify(execFile)('chmod', ['755', folder]);
+  process.seteuid?.(65_534);
+  try {
+    await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
