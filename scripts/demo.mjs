@@ -79,7 +79,7 @@ async function leaveNothing() {
   await platform?.stop();
   await rm(folder, { recursive: true, force: true });
   if (platform?.ready.runtime !== 'docker') return;
-  const { docker: engine } = await connectEngine({ env: process.env, home: homedir(), podman: true });
+  const { docker: engine } = await connectEngine({ env: process.env, home: process.env.HOME ?? homedir() });
   const pulled = `${platform.ready.registry}/hello@`;
   for (const { RepoDigests } of await engine.listImages()) {
     for (const name of RepoDigests ?? []) if (name.startsWith(pulled)) await engine.getImage(name).remove();
