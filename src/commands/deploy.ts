@@ -29,9 +29,10 @@ export default class Deploy extends BaseCommand {
   static override summary =
     'Find an image, hand it to a deploy API by digest, stay until it is healthy or undone.';
   static override description = [
-    'Exit codes: 0 done, 2 usage or configuration, 3 image not found, 4 not authorised, 5 the target can not run the',
-    'image, 6 build, 7 push, 8 failed and rolled back (a first release: nothing is left running), 9 failed and not',
-    'rolled back, 10 locked, 11 timed out and still running, 12 network or service unavailable, 130 interrupted.',
+    'Exit codes: 0 done, 2 usage or configuration, 3 image, app or release not found, 4 not authorised, 5 the target',
+    'can not run the image, 6 build, 7 push, 8 failed and rolled back (a first release: nothing is left running),',
+    '9 failed and not rolled back, 10 locked, 11 timed out and still running, 12 network or service unavailable,',
+    '13 done but stdout did not take the result, 130 interrupted.',
   ].join(' ');
   static override examples = [
     '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example',

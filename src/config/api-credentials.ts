@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DeployerError, messageOf } from '../lib/errors.js';
+import { isLoopbackHost } from '../lib/loopback.js';
+import { readBounded } from './bounded-file.js';
 
 const DEFAULT_URL = 'https://api.machines.dev';
 const URL_VARIABLES = ['DEPLOYER_API_URL', 'FLY_FLAPS_BASE_URL'] as const;
 const TOKEN_VARIABLES = ['DEPLOYER_API_TOKEN', 'FLY_ACCESS_TOKEN', 'FLY_API_TOKEN'] as const;
+const LARGEST_TOKEN_FILE = 64 * 1024;
 
 export interface ApiFlags {
   readonly 'api-url'?: string | undefined;
@@ -57,7 +59,7 @@ function apiUrl({ flags, env }: ApiInputs): string {
     ]);
   }
   if (url.search !== '' || url.hash !== '') throw refuse('the URL of an API has no query and no fragment');
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
     throw refuse(`the token would go to ${url.host} unencrypted; plain http is for this machine only`, [
       `write https://${url.host}`,
     ]);
@@ -65,13 +67,9 @@ function apiUrl({ flags, env }: ApiInputs): string {
   return url.href.replace(/\/+$/, '');
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
-}
-
 async function readToken({ flags, env, cwd }: ApiInputs): Promise<{ token: string; from: string }> {
   const file = flags['token-file'];
-  if (file !== undefined) return { token: await tokenFromFile(resolve(cwd, file)), from: '--token-file' };
+  if (file !== undefined) return { token: await tokenFromFile(file, cwd), from: '--token-file' };
   const variable = TOKEN_VARIABLES.find((name) => env[name]?.trim());
   if (variable === undefined) {
     throw new DeployerError('api_unauthorized', 'there is no token for the deploy API', {
@@ -85,14 +83,17 @@ async function readToken({ flags, env, cwd }: ApiInputs): Promise<{ token: strin
   return { token: (env[variable] ?? '').trim(), from: variable };
 }
 
-async function tokenFromFile(path: string): Promise<string> {
+async function tokenFromFile(file: string, cwd: string): Promise<string> {
+  if (file === '') throw new DeployerError('usage', '--token-file is empty; expected a file');
   let token: string;
   try {
-    token = (await readFile(path, 'utf8')).trim();
+    token = (await readBounded(resolve(cwd, file), LARGEST_TOKEN_FILE)).toString('utf8').trim();
   } catch (error) {
-    throw new DeployerError('usage', `--token-file can't be read: ${messageOf(error)}`, { cause: error });
+    throw new DeployerError('usage', `--token-file ${file} can't be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
-  if (token === '') throw new DeployerError('usage', `--token-file: ${path} is empty`);
+  if (token === '') throw new DeployerError('usage', `--token-file: ${file} is empty`);
   return token;
 }
 

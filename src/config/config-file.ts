@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join, parse, relative, resolve } from 'node:path';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
+import { readBounded, TooLarge } from './bounded-file.js';
 import { parseToml, TomlSyntaxError, type Position, type TomlTable } from './toml-document.js';
 
 /** In the order in which a folder's are preferred. */
@@ -24,9 +25,11 @@ export class ConfigFile {
     this.#lines = lines;
   }
 
-  /** @throws DeployerError `config_not_found`, `config_invalid` */
-  static async read(path: string, cwd: string): Promise<ConfigFile> {
-    const name = relative(cwd, path) || path;
+  /**
+   * @param name what errors call it
+   * @throws DeployerError `config_not_found`, `config_invalid`
+   */
+  static async read(path: string, name: string): Promise<ConfigFile> {
     const text = await readText(path, name);
     const lines = text.split(/\r?\n/);
     try {
@@ -48,20 +51,34 @@ export class ConfigFile {
   }
 }
 
+/** A configuration file, and what a person calls it: as seen from where they are, or as they named it. */
+interface NamedFile {
+  readonly path: string;
+  readonly name: string;
+}
+
 /**
  * The file to read: the one that was asked for, else deployer.toml or fly.toml in the nearest folder from `cwd`
  * upwards. The search ends with the repository that `cwd` is in; the home folder and the root are not searched
  * unless `cwd` is one of them: what lies there was not meant for this project.
+ * @throws DeployerError `usage` for a flag without a name in it
  */
 export async function findConfigFile(
   asked: string | undefined,
   cwd: string,
   home: string | undefined,
-): Promise<string | undefined> {
-  if (asked !== undefined) return resolve(cwd, asked);
+): Promise<NamedFile | undefined> {
+  if (asked === '') throw new DeployerError('usage', '--config is empty; expected a file');
+  if (asked !== undefined) {
+    const path = resolve(cwd, asked);
+    const fromHere = relative(cwd, path);
+    // `../../nope` is not what was written where `/nope` was.
+    return { path, name: fromHere === '' || fromHere.startsWith('..') ? asked : fromHere };
+  }
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     for (const name of FILE_NAMES) {
-      if (await exists(join(folder, name))) return join(folder, name);
+      const path = join(folder, name);
+      if (await exists(path)) return { path, name: relative(cwd, path) };
     }
     if (await exists(join(folder, '.git'))) return undefined;
     const above = dirname(folder);
@@ -83,8 +100,11 @@ async function exists(path: string): Promise<boolean> {
 async function readText(path: string, name: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readBounded(path, LARGEST_FILE);
   } catch (error) {
+    if (error instanceof TooLarge) {
+      throw new DeployerError('config_invalid', `${name} is larger than 1 MiB: that is no configuration`);
+    }
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new DeployerError('config_not_found', `there is no file ${name}`, {
         suggestions: [
@@ -95,9 +115,6 @@ async function readText(path: string, name: string): Promise<string> {
       });
     }
     throw new DeployerError('config_invalid', `${name} can't be read: ${messageOf(error)}`, { cause: error });
-  }
-  if (bytes.length > LARGEST_FILE) {
-    throw new DeployerError('config_invalid', `${name} is larger than 1 MiB: that is no configuration`);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

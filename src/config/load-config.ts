@@ -101,8 +101,8 @@ function newAccount(): ReadingAccount {
 }
 
 async function readFile({ flags, env, cwd }: ConfigInputs<AppFlags>): Promise<ConfigFile | undefined> {
-  const path = await findConfigFile(flags.config, cwd, env['HOME'] ?? homedir());
-  return path === undefined ? undefined : ConfigFile.read(path, cwd);
+  const found = await findConfigFile(flags.config, cwd, env['HOME'] ?? homedir());
+  return found === undefined ? undefined : ConfigFile.read(found.path, found.name);
 }
 
 function chooseApp(

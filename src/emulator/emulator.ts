@@ -18,6 +18,8 @@ import type { RuntimeChoice } from './runtime/runtime.js';
 export interface EmulatorOptions {
   /** Made when it is not there; what an emulator before left in it is taken up. */
   readonly dataDir: string;
+  /** Who chose it, for errors; `--data-dir` unless told. */
+  readonly dataDirFrom?: string;
   /** 0: any free port. */
   readonly registryPort: number;
   /** 0: any free port. */
@@ -62,7 +64,7 @@ export interface RunningEmulator {
 export async function startEmulator(options: EmulatorOptions): Promise<RunningEmulator> {
   const { clock = systemClock, log = () => undefined } = options;
   const dataDir = resolve(options.dataDir);
-  await makeDataDir(dataDir);
+  await makeDataDir(dataDir, options.dataDirFrom ?? '--data-dir');
   const opened: (() => Promise<void>)[] = [];
   try {
     const makeRuntime = await chooseRuntime(options.runtime, {
@@ -113,13 +115,13 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
 }
 
 // Environments of machines may hold secrets: the folder is its owner's alone.
-async function makeDataDir(path: string): Promise<void> {
+async function makeDataDir(path: string, from: string): Promise<void> {
   try {
     await makeFolder(path, 0o700);
     await access(path, constants.W_OK);
   } catch (error) {
-    throw new DeployerError('usage', `--data-dir ${path}: can't be used: ${messageOf(error)}`, {
-      suggestions: ['name a folder that you may write to'],
+    throw new DeployerError('usage', `${from} ${path}: can't be used: ${messageOf(error)}`, {
+      suggestions: ['name a folder that you may write to: --data-dir DIR'],
       cause: error,
     });
   }

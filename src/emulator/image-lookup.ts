@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isDigest } from '../oci/digest.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
 import { formatReference, manifestNameOf } from '../oci/reference.js';
-import { isLoopbackHost } from '../http/loopback.js';
+import { isLoopbackHost } from '../lib/loopback.js';
 import { ApiError } from './machines/api-error.js';
 import type { ImageLookup } from './machines/platform.js';
 

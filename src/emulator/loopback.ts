@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopbackHost } from '../http/loopback.js';
+import { isLoopbackHost } from '../lib/loopback.js';
 
 /**
  * Why a request to a loopback server does not come from a program of this machine; undefined when it may. Web pages

@@ -2,9 +2,17 @@ import type { SecureContext } from 'node:tls';
 import type { Agent, Dispatcher } from 'undici';
 import { DeployerError } from '../lib/errors.js';
 import { EarlyConnections } from './early-connections.js';
-import { isLoopbackHost } from './loopback.js';
+import { isLoopbackHost } from '../lib/loopback.js';
 import { isExceptedFromProxy } from './no-proxy.js';
-import { checkHost, checkName, guardedLookup, systemResolve, type Resolve } from './public-network.js';
+import {
+  checkHost,
+  checkName,
+  guardedLookup,
+  lookupBy,
+  systemResolve,
+  withOwnLoopback,
+  type Resolve,
+} from './public-network.js';
 
 /** TLS material for one host, PEM. */
 export interface TlsMaterial {
@@ -51,11 +59,13 @@ interface Route {
 /** undici's agents: one for direct ways, one for each proxy, one for each host with TLS material of its own. */
 export class Dispatchers implements DispatcherSource {
   readonly #options: DispatcherOptions;
+  readonly #resolve: Resolve;
   readonly #tls = new Map<string, Promise<TlsMaterial | undefined>>();
   readonly #routes = new Map<string, Promise<Route>>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#resolve = withOwnLoopback(options.resolve ?? systemResolve);
   }
 
   async forUrl(url: URL, reach: Reach = {}): Promise<Dispatcher> {
@@ -91,7 +101,7 @@ export class Dispatchers implements DispatcherSource {
   async #check(url: URL, reach: Reach): Promise<void> {
     const namedBy = strangerTo(url, reach);
     if (namedBy === undefined) return;
-    const resolve = this.#options.resolve ?? systemResolve;
+    const resolve = this.#resolve;
     await checkHost(url, namedBy, resolve);
     // A proxy connects by itself: all that can be asked is what the name means here, if anything.
     if (this.proxyFor(url) !== undefined) await checkName(url, namedBy, resolve);
@@ -127,9 +137,9 @@ export class Dispatchers implements DispatcherSource {
     const connect = { timeout, ...(tls && (await secureContextOf(tls))) };
     const options: Agent.Options = { connections: 16, keepAliveTimeout: 10_000 };
     if (proxy === undefined) {
-      const { resolve = systemResolve } = this.#options;
-      const lookup = namedBy === undefined ? {} : { lookup: guardedLookup(namedBy, resolve) };
-      const early = new EarlyConnections(undici.buildConnector({ ...connect, ...lookup }));
+      const resolve = this.#resolve;
+      const lookup = namedBy === undefined ? lookupBy(resolve) : guardedLookup(namedBy, resolve);
+      const early = new EarlyConnections(undici.buildConnector({ ...connect, lookup }));
       return { dispatcher: new undici.Agent({ ...options, connect: early.connect }), early };
     }
     const dispatcher = new undici.ProxyAgent({

@@ -1,7 +1,7 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { DeployerError } from '../lib/errors.js';
-import { isLoopbackHost, isPrivateAddress } from './loopback.js';
+import { isLoopbackHost, isPrivateAddress } from '../lib/loopback.js';
 
 /** As `lookup` of node:dns, with all addresses of the name. */
 export type Resolve = (
@@ -11,6 +11,34 @@ export type Resolve = (
 ) => void;
 
 export const systemResolve: Resolve = (hostname, options, callback) => lookup(hostname, options, callback);
+
+const LOOPBACK: LookupAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+
+/**
+ * `resolve`, but `localhost` and `*.localhost` are this machine, whatever DNS would say (RFC 6761, section 6.3): they
+ * are spoken to in plain http, with credentials.
+ */
+export function withOwnLoopback(resolve: Resolve): Resolve {
+  return (hostname, options, callback) => {
+    if (isLoopbackHost(hostname)) process.nextTick(callback, null, LOOPBACK);
+    else resolve(hostname, options, callback);
+  };
+}
+
+/** How a connection looks a name up. */
+export function lookupBy(resolve: Resolve): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, found) => {
+      const [first] = found ?? [];
+      if (error !== null || first === undefined) callback(error, '', 0);
+      else if (options.all === true) callback(null, found ?? []);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
 
 /**
  * Guards against an address that a stranger named on the user's own network (metadata services, routers): loopback
@@ -32,24 +60,17 @@ export async function checkName(url: URL, namedBy: string, resolve: Resolve): Pr
 
 /** The lookup of a connection: judges the very addresses that are connected to, so that DNS can't change its mind. */
 export function guardedLookup(namedBy: string, resolve: Resolve): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, found) => {
-      const addresses = found ?? [];
-      const [first] = addresses;
-      if (error !== null || first === undefined) return callback(error, '', 0);
-      const pass = (): void => {
-        if (options.all === true) callback(null, addresses);
-        else callback(null, first.address, first.family);
-      };
-      const closed = addresses.find(({ address }) => isPrivateAddress(address));
-      if (closed === undefined) return pass();
+  return lookupBy((hostname, options, callback) => {
+    resolve(hostname, options, (error, found) => {
+      const closed = (found ?? []).find(({ address }) => isPrivateAddress(address));
+      if (closed === undefined) return callback(error, found);
       // Looked at only now: most such servers are public, and then it makes no difference.
       void isPrivateHost(namedBy, resolve).then((both) => {
-        if (both) pass();
-        else callback(refused(hostname, closed.address), '', 0);
+        if (both) callback(null, found);
+        else callback(refused(hostname, closed.address), undefined);
       });
     });
-  };
+  });
 }
 
 /** Whether this host is on a private network; a name that does not resolve is not. */

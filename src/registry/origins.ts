@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../http/client.js';
-import { isLoopbackHost } from '../http/loopback.js';
+import { isLoopbackHost } from '../lib/loopback.js';
 import { DeployerError } from '../lib/errors.js';
 
 /**

@@ -163,7 +163,27 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a token file that is not there': {
     args: [...DEPLOY, '--token-file', 'nope'],
-    says: /^✖ --token-file can't be read: /,
+    says: /^✖ --token-file nope can't be read: ENOENT/,
+  },
+  'a token file that never ends': {
+    args: [...DEPLOY, '--token-file', '/dev/zero'],
+    says: /^✖ --token-file \/dev\/zero can't be read: it is larger than 64 KiB\n/,
+  },
+  'a token file without a name': {
+    args: [...DEPLOY, '--token-file', ''],
+    says: /^✖ --token-file is empty; expected a file\n/,
+  },
+  'a configuration without a name': {
+    args: [...DEPLOY, '-c', ''],
+    says: /^✖ --config is empty; expected a file\n/,
+  },
+  'a configuration that never ends': {
+    args: [...DEPLOY, '-c', '/dev/zero'],
+    says: /^✖ \/dev\/zero is larger than 1 MiB: that is no configuration\n/,
+  },
+  'an absolute configuration that is not there': {
+    args: [...DEPLOY, '-c', '/nope/fly.toml'],
+    says: /^✖ there is no file \/nope\/fly\.toml\n/,
   },
   'a place for events that is none': {
     args: [...DEPLOY, '--events', 'no/where'],

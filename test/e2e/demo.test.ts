@@ -20,11 +20,16 @@ interface Shown {
  * Runs `npm run demo`'s script and sees to it that no process and no file stays behind, however it ended.
  * @param interruptAt text at which it is told to stop
  */
-async function runDemo(dockerHost: string, interruptAt?: string): Promise<Shown> {
+async function runDemo(
+  dockerHost: string,
+  { interruptAt, args = [] }: { readonly interruptAt?: string; readonly args?: readonly string[] } = {},
+): Promise<Shown> {
   await using temp = await makeTempFolder('demo');
   const run = randomUUID();
   const begun = performance.now();
-  const child = spawn(process.execPath, [join(PROJECT, 'scripts/demo.mjs')], {
+  const child = spawn(process.execPath, [join(PROJECT, 'scripts/demo.mjs'), ...args], {
+    // As at a terminal, whose Ctrl-C reaches the whole group.
+    detached: true,
     env: {
       PATH: process.env['PATH'],
       HOME: temp.path,
@@ -39,7 +44,7 @@ async function runDemo(dockerHost: string, interruptAt?: string): Promise<Shown>
     stream.setEncoding('utf8').on('data', (more: string) => {
       const interrupts = interruptAt !== undefined && !text.includes(interruptAt);
       text += more;
-      if (interrupts && text.includes(interruptAt)) child.kill('SIGTERM');
+      if (interrupts && text.includes(interruptAt)) process.kill(-(child.pid ?? NaN), 'SIGINT');
     });
   }
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -65,13 +70,28 @@ describe('the demo', function () {
     expect(text).to.match(/Could not find image "localhost:\d+\/hello:v1"/);
     expect(text).to.contain('OCI index found, but accept header does not support OCI indexes');
     expect(text).to.contain('(exit code 3)').and.to.contain('v1 is live');
-    expect(text).to.contain('the machine is a record, its checks are simulated');
+    expect(text).to.contain('The machine is a record, its checks are simulated (machines are simulated: no ');
   });
 
   it('leaves nothing when it is stopped in the middle', async () => {
-    const { code, text } = await runDemo(NO_ENGINE, '# Today:');
-    expect(code, text).to.not.equal(0);
-    expect(text).not.to.contain('nothing is left running');
+    const { code, text } = await runDemo(NO_ENGINE, { interruptAt: '# Today:' });
+    expect(code, text).to.equal(130);
+    expect(text).to.match(/# Interrupted; nothing is left running\.\n$/);
+    expect(text).not.to.match(/^ {4}at /m);
+  });
+
+  it('says why its platform does not start, and how to do without an engine, in no stack', async () => {
+    const { code, text } = await runDemo('banana');
+    expect(code, text).to.equal(1);
+    expect(text).to.contain(
+      '✖ the platform did not start; without a Docker Engine: npm run demo -- --runtime none\n',
+    );
+    expect(text)
+      .to.contain('DOCKER_HOST: "banana" can\'t be used')
+      .and.not.match(/^ {4}at |SyntaxError/m);
+    const without = await runDemo('banana', { args: ['--runtime', 'none'] });
+    expect(without.code, without.text).to.equal(0);
+    expect(without.text).to.contain('(machines are simulated, as asked for)');
   });
 
   describe('with a Docker Engine', () => {
@@ -87,6 +107,22 @@ describe('the demo', function () {
         /\$ curl http:\/\/127\.0\.0\.1:\d+\nHello\. I was found, deployed, and I am healthy\.\n/,
       );
       expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
+      expect(await engine.docker.listImages({ all: true })).to.deep.equal([]);
+
+      const stopped = await runDemo(engine.dockerHost, { interruptAt: 'v1 is live' });
+      expect(stopped.code, stopped.text).to.equal(130);
+      const creating = await runDemo(engine.dockerHost, { interruptAt: '==> Release v1' });
+      expect(creating.code, creating.text).to.equal(130);
+      expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
+      expect(await engine.docker.listImages({ all: true })).to.deep.equal([]);
+    });
+
+    it('does without one that can publish no port, and says so', async () => {
+      await using engine = await startDockerEngine({ bridge: false });
+      const { code, text, seconds } = await runDemo(engine.dockerHost);
+      expect(code, text).to.equal(0);
+      expect(seconds).to.be.below(60);
+      expect(text).to.contain('has no bridge network: no port of a container can be reached');
     });
   });
 });

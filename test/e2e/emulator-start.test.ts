@@ -66,7 +66,7 @@ describe('deployer emulator start', () => {
 
   it('says in one line of JSON how it is reached, keeps its token to its owner, and ends with 0 when told to', async () => {
     const { server, ready } = await startJson(['--runtime', 'none']);
-    expect(Object.keys(ready)).to.deep.equal(['registry', 'apiUrl', 'token', 'runtime', 'pid']);
+    expect(ready).to.have.all.keys('registry', 'apiUrl', 'token', 'runtime', 'runtimeDescription', 'pid');
     expect(ready).to.include({ runtime: 'none', pid: server.pid });
     expect(ready.registry).to.match(/^localhost:\d+$/);
     expect((await fetch(`http://${ready.registry}/v2/`)).status).to.equal(200);
@@ -141,6 +141,12 @@ describe('deployer emulator start', () => {
     expect([ofFile.code, ofFile.stdout.includes(`--data-dir ${file}`)]).to.deep.equal([2, true]);
     expect(await readFile(file, 'utf8')).to.equal('mine');
 
+    // Where mkdir's own `recursive` asks for ever.
+    for (const path of ['/proc/deployer-emulator', '/proc/deployer/emulator', '/proc/self']) {
+      const ofProc = await start(path);
+      expect([ofProc.code, ofProc.stdout.includes(path)], ofProc.stderr).to.deep.equal([2, true]);
+    }
+
     await startJson(['--runtime', 'none']);
     const second = await start(dataDir);
     expect([second.code, second.stdout.includes('is in use by process')]).to.deep.equal([2, true]);
@@ -152,6 +158,17 @@ describe('deployer emulator start', () => {
     const ofTorn = await start(torn);
     expect([ofTorn.code, ofTorn.stdout.includes('machines/state.json')]).to.deep.equal([2, true]);
     expect(await readFile(join(torn, 'machines/state.json'), 'utf8')).to.equal('{"version":1,');
+  });
+
+  it('names the folder of the user, not a flag that was not given, when that can not be made', async () => {
+    const home = join(folder.path, 'home');
+    await mkdir(home);
+    await writeFile(join(home, '.local'), 'a file');
+    const args = ['emulator', 'start', '--runtime', 'none', ...ANY_PORTS];
+    const { code, stderr } = await runProgram(args, { env: { HOME: home } });
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/^✖ the user data folder .*\/home\/.*: can't be used: ENOTDIR/m);
+    expect(stderr).to.contain('Try: name a folder that you may write to: --data-dir DIR\n');
   });
 
   it('ends with 12 when it is to use an engine that does not answer, and with 2 for a token or DOCKER_HOST that is none', async () => {

@@ -24,14 +24,20 @@ export interface DockerEngine extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Debian's dockerd (20.10, graphdriver store). */
-export async function startDockerEngine(): Promise<DockerEngine> {
+/**
+ * Debian's dockerd (20.10, graphdriver store).
+ * @param options without a bridge its containers have no network
+ */
+export async function startDockerEngine({ bridge = true } = {}): Promise<DockerEngine> {
   const program = findProgram('dockerd') ?? 'dockerd';
   const { stdout } = await run(program, ['--version']);
   const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
-  return startEngine([program], (folder) =>
-    // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
-    major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {},
+  return startEngine(
+    [program],
+    (folder) =>
+      // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
+      major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {},
+    bridge,
   );
 }
 
@@ -44,6 +50,7 @@ export async function startDockerEngine(): Promise<DockerEngine> {
 export async function startEngine(
   [program, ...before]: readonly [string, ...string[]],
   settings: (folder: string) => object,
+  withBridge = true,
 ): Promise<DockerEngine> {
   const folder = await makeTempFolder('engine');
   const bridge = await makeNetworkBridge();
@@ -63,7 +70,7 @@ export async function startEngine(
         file('docker.pid'),
       ],
       ...['--data-root', file('data'), '--exec-root', file('exec')],
-      ...['--bridge', bridge.name, '--iptables=false', '--ip-forward=false'],
+      ...['--bridge', withBridge ? bridge.name : 'none', '--iptables=false', '--ip-forward=false'],
       ...['--default-address-pool', `base=${bridge.addressPool},size=28`],
     ],
     env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, DOCKER_HOST: '' },

@@ -45,7 +45,9 @@ export default class EmulatorStart extends BaseCommand {
     const { startEmulator } = await import('../../emulator/emulator.js');
     const token = this.io.env['DEPLOYER_EMULATOR_TOKEN'];
     const emulator = await startEmulator({
-      dataDir: flags['data-dir'] ?? join(this.config.dataDir, 'emulator'),
+      ...(flags['data-dir'] === undefined
+        ? { dataDir: join(this.config.dataDir, 'emulator'), dataDirFrom: 'the user data folder' }
+        : { dataDir: flags['data-dir'] }),
       registryPort: flags['registry-port'],
       apiPort: flags['api-port'],
       runtime: flags.runtime,
@@ -66,7 +68,9 @@ export default class EmulatorStart extends BaseCommand {
   #sayReady(emulator: RunningEmulator): void {
     const { registry, apiUrl, token, tokenFile, runtime, runtimeDescription } = emulator;
     if (this.io.json) {
-      this.io.stdout.write(`${JSON.stringify({ registry, apiUrl, token, runtime, pid: process.pid })}\n`);
+      const { pid } = process;
+      const ready = { registry, apiUrl, token, runtime, runtimeDescription, pid };
+      this.io.stdout.write(`${JSON.stringify(ready)}\n`);
       return;
     }
     this.out(`Registry  ${registry}    docker push ${registry}/NAME:TAG`);

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { DeployerError } from '../../lib/errors.js';
+import { DeployerError, messageOf } from '../../lib/errors.js';
+import { makeFolder } from '../../lib/make-folder.js';
 import type { Digest } from '../../oci/digest.js';
 import { DurableFiles, hasCode, ifThere, namesIn } from './durable-files.js';
 import { digestOfPath, LINKS, type Layout } from './layout.js';
@@ -14,14 +15,19 @@ const FORMAT = '1\n';
  * @throws DeployerError `usage` when the folder holds something else or another process has it
  */
 export async function openDataFolder(layout: Layout): Promise<{ release(): Promise<void> }> {
-  await mkdir(layout.root, { recursive: true });
+  await makeFolder(layout.root).catch((error: unknown) => {
+    throw new DeployerError('usage', `data folder ${layout.root} can't be made: ${messageOf(error)}`, {
+      suggestions: ['name a folder that you may write to'],
+      cause: error,
+    });
+  });
   await requireOwnFormat(layout);
   await takeLock(layout);
   await rm(layout.tempDir, { recursive: true, force: true });
   await mkdir(layout.tempDir);
   await new DurableFiles(layout.tempDir).write(layout.formatFile, FORMAT);
   for (const folder of [layout.uploadsDir, layout.blobsDir, layout.repositoriesDir]) {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   }
   return { release: () => rm(layout.lockFile, { force: true }) };
 }

@@ -1,3 +1,4 @@
+import type Docker from 'dockerode';
 import { formatEngineAddress } from '../../engine/address.js';
 import { connectEngine } from '../../engine/connect.js';
 import type { EngineSurroundings } from '../../engine/places.js';
@@ -18,10 +19,24 @@ export async function chooseRuntime(
   if (choice === 'none') return () => noRuntime('machines are simulated, as asked for');
   try {
     const { docker, address } = await connectEngine(surroundings);
+    await requireBridge(docker, formatEngineAddress(address));
     return (emulatorId) =>
       new DockerRuntime(docker, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
   } catch (error) {
     if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
     return () => noRuntime(`machines are simulated: ${error.message}`);
   }
+}
+
+/** Without one (dockerd --bridge=none) containers run, but no port of theirs is ever published: no check can pass. */
+async function requireBridge(engine: Docker, address: string): Promise<void> {
+  const networks = await engine.listNetworks();
+  if (networks.some(({ Driver }) => Driver === 'bridge' || Driver === 'nat')) return;
+  throw new DeployerError(
+    'engine_unavailable',
+    `the Docker Engine at ${address} has no bridge network: no port of a container can be reached`,
+    {
+      suggestions: ['start it without --bridge=none', 'or leave it alone: --runtime none simulates machines'],
+    },
+  );
 }

@@ -1,4 +1,4 @@
-import { isLoopbackHost } from '../../http/loopback.js';
+import { isLoopbackHost } from '../../lib/loopback.js';
 import { DeployerError } from '../../lib/errors.js';
 import { parseReference } from '../../oci/reference.js';
 import type { OwnRepository } from '../target.js';

@@ -22,11 +22,12 @@ type Options = Partial<Omit<UndiciClientOptions, 'dispatchers'>> & Partial<Dispa
 
 /** Runs with a client of its own, which is closed after. */
 async function using<T>(options: Options, work: (client: UndiciClient) => Promise<T>): Promise<T> {
-  const { env = {}, tlsFor, connectTimeoutMs, ...rest } = options;
+  const { env = {}, tlsFor, connectTimeoutMs, resolve, ...rest } = options;
   const dispatchers = new Dispatchers({
     env,
     ...(tlsFor ? { tlsFor } : {}),
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+    ...(resolve ? { resolve } : {}),
   });
   const client = new UndiciClient({ userAgent: 'deployer/test', ...rest, dispatchers });
   try {
@@ -40,6 +41,23 @@ const MEBI = 1024 * 1024;
 
 describe('The HTTP client', () => {
   requires('openssl');
+
+  it('takes localhost, and what ends in it, for this machine, whatever DNS says of the name', async () => {
+    await using server = await startHostileServer(() => ({ status: 200, body: 'here' }));
+    const asked: string[] = [];
+    const resolve: DispatcherOptions['resolve'] = (hostname, _options, callback) => {
+      asked.push(hostname);
+      callback(null, [{ address: '203.0.113.1', family: 4 }]);
+    };
+    const port = server.host.split(':')[1];
+    await using({ resolve }, async (client) => {
+      for (const host of ['localhost', 'registry.localhost', 'a.registry.localhost']) {
+        const response = await client.send({ method: 'GET', url: `http://${host}:${port}/` });
+        expect(await response.text(100)).to.equal('here');
+      }
+    });
+    expect(asked).to.deep.equal([]);
+  });
 
   it('resolves with an answer of any status, its headers in lower case', async () => {
     await using server = await startHostileServer(() => ({

@@ -53,6 +53,18 @@ describe('The credentials for the deploy API', () => {
     expect(secrets).to.deep.equal(['from-file', 'first', 'second', 'third']);
   });
 
+  it('go unencrypted to this machine alone, by each of its names', async () => {
+    const env = { FLY_API_TOKEN: TOKEN };
+    for (const host of ['localhost', 'api.localhost:4280', '127.9.9.9', '[::1]:1', '[::ffff:127.0.0.1]']) {
+      const asked = new URL(`http://${host}`);
+      expect((await credentials({ 'api-url': asked.href }, env)).url).to.equal(asked.origin);
+    }
+    for (const host of ['localhost.example.com', '10.0.0.1', 'notlocalhost']) {
+      const { message } = await refusal({ 'api-url': `http://${host}` });
+      expect(message).to.match(/the token would go to .* unencrypted/);
+    }
+  });
+
   it('are sent as FlyV1 when they are macaroons, with or without the scheme in front', async () => {
     for (const [token, header] of [
       ['fm2_abc,fm2_def', 'FlyV1 fm2_abc,fm2_def'],
@@ -104,7 +116,9 @@ describe('The credentials for the deploy API', () => {
   });
 
   it('in a file that is missing or empty are refused by the flag', async () => {
-    expect((await refusal({ 'token-file': 'nope' })).message).to.match(/^--token-file can't be read: ENOENT/);
+    expect((await refusal({ 'token-file': 'nope' })).message).to.match(
+      /^--token-file nope can't be read: ENOENT/,
+    );
     await writeFile(join(folder.path, 'empty'), '\n');
     expect((await refusal({ 'token-file': 'empty' })).message).to.match(/^--token-file: .*empty is empty$/);
   });

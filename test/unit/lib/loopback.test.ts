@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isLoopbackHost, isPrivateAddress } from '../../../src/http/loopback.js';
+import { isLoopbackHost, isPrivateAddress } from '../../../src/lib/loopback.js';
 
 /** As WHATWG's URL writes it. */
 const hostOf = (host: string): string => new URL(`http://${host}/`).hostname;
