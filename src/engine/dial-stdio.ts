@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { Agent } from 'node:http';
-import { Duplex, Readable, type Writable } from 'node:stream';
+import { Duplex, Readable, Writable } from 'node:stream';
 import { cleanLine } from '../lib/text.js';
 import type { EngineAddress } from './address.js';
 
@@ -26,7 +26,7 @@ function dialStdio(address: SshAddress, env: Readonly<Record<string, string | un
   const child = spawn('ssh', sshArguments(address), { env, stdio: ['pipe', 'pipe', 'pipe'] });
   const connection = Duplex.from({
     readable: Readable.from(receivedBy(child), { objectMode: false }),
-    writable: child.stdin,
+    writable: sentTo(child.stdin),
   });
   connection.once('close', () => child.kill());
   return connection;
@@ -46,6 +46,15 @@ async function* receivedBy(child: ChildProcessByStdio<Writable, Readable, Readab
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
   const code = await ended;
   if (code !== 0) throw new Error(cleanLine(said) || `ssh ended with exit code ${code}`);
+}
+
+/** What an ssh that has failed does not take is no error of its own: its exit and its words are, which come later. */
+function sentTo(stdin: Writable): Writable {
+  stdin.on('error', () => undefined);
+  return new Writable({
+    write: (chunk, _encoding, done) => void stdin.write(chunk, () => done()),
+    final: (done) => void stdin.end(() => done()),
+  });
 }
 
 /** What follows `--` is never an option, whatever an address holds. */
