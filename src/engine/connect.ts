@@ -96,7 +96,7 @@ function noEngine(evidence: readonly string[], causes: readonly unknown[]): Depl
         ? 'let your account use it: sudo usermod -aG docker "$USER", and log in again'
         : 'start it: sudo systemctl start docker, or Docker Desktop',
       'or set DOCKER_HOST to where it listens: unix:///PATH, tcp://HOST:PORT, ssh://USER@HOST',
-      'an image that is built already needs no engine: deployer image copy oci:DIR REF, or docker-archive:FILE',
+      'an image that is built already needs no engine: deployer deploy --image oci:DIR, or docker-archive:FILE',
     ],
     ...(causes.length === 1 ? { cause: causes[0] } : {}),
   });

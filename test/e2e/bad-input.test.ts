@@ -72,7 +72,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   'a build': {
     args: [...DEPLOY, '--build', 'always'],
     exit: 6,
-    says: /^✖ --build always: this version does not /,
+    says: /^✖ --build always: deploy does not build yet/,
   },
   'a choice that is none': {
     args: [...DEPLOY, '--accept', 'oci'],

@@ -277,7 +277,7 @@ describe('deployer deploy of an image that lies elsewhere', function () {
       const dry = await deploy(['-a', 'private', '-i', reference, '--dry-run'], env);
       const { plan } = JSON.parse(dry.stdout) as { plan: PlanDocument };
       expect(plan.steps[0]?.summary).to.contain(
-        `copied to ${proxy.host}/private: it is private in ${registry.host}, and `,
+        `copied to ${proxy.host}/private: it is private in ${registry.host}, where `,
       );
       const { image: released } = await succeeds(['-a', 'private', '-i', reference], env);
       expect(released).to.deep.equal({

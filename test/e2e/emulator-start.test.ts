@@ -104,7 +104,7 @@ describe('deployer emulator start', () => {
     const text = server.log();
     expect(text).to.match(/^Registry {2}localhost:\d+ {4}docker push localhost:\d+\/NAME:TAG$/m);
     expect(text).to.match(
-      /^Runtime {3}none: machines are simulated: no Docker Engine answers at unix:.*no\.sock/m,
+      /^Runtime {3}none: machines are simulated: no Docker Engine answers; DOCKER_HOST, unix:.*no\.sock: /m,
     );
     expect(text).to.match(/export DEPLOYER_API_URL=http:\/\/127\.0\.0\.1:\d+$/m);
     expect(text).to.contain(`export DEPLOYER_API_TOKEN="$(cat '${join(dataDir, 'token')}')"`);

@@ -10,7 +10,8 @@ import type { Runtime, RuntimeChoice } from './runtime.js';
 /**
  * `auto`: Docker if an engine answers, else none, with the reason in its description.
  * @returns makes the runtime for an emulator of this id
- * @throws DeployerError `engine_unavailable` for `docker` when no engine answers; `usage` for a bad DOCKER_HOST
+ * @throws DeployerError `engine_unavailable` for `docker` when no engine answers; `usage` or `config_invalid` for an
+ * address or context of it that makes no sense
  */
 export async function chooseRuntime(
   choice: RuntimeChoice,
@@ -23,8 +24,10 @@ export async function chooseRuntime(
     return (emulatorId) =>
       new DockerRuntime(docker, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
   } catch (error) {
-    if (choice === 'docker' || !(error instanceof DeployerError)) throw error;
-    return () => noRuntime(`machines are simulated: ${error.message}`);
+    const isNone = error instanceof DeployerError && error.code === 'engine_unavailable';
+    if (choice === 'docker' || !isNone) throw error;
+    const { message, evidence } = error;
+    return () => noRuntime(`machines are simulated: ${[message, ...evidence].join('; ')}`);
   }
 }
 

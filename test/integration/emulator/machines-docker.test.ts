@@ -182,9 +182,9 @@ describe('machines on a real Docker Engine', function () {
       checks.map(({ name, status, output }) => [name, `${status} ${output}`]),
     );
     expect(byName['servicecheck-00-http-8080']).to.match(/^critical 404 Not Found/);
-    expect(byName['closed']).to.match(/^critical .*(closed|reset|hang up|ECONN)/i);
+    expect(byName['closed']).to.match(/^critical .*(refused|closed|reset|hang up|ECONN)/i);
     expect(byName['open']).to.equal('passing connected');
-    expect(byName['deaf']).to.match(/^critical .*(closed|reset|hang up|ECONN|no answer)/i);
+    expect(byName['deaf']).to.match(/^critical .*(refused|closed|reset|hang up|ECONN|no answer)/i);
   });
 
   it('whose image can not be had fail, saying why', async () => {
