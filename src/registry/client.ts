@@ -82,22 +82,25 @@ export class RegistryClient {
     const { domain } = reference;
     const { questionTimeoutMs: ms } = this.requests;
     const deadline = new Deadline(ms, () => tooLate(domain, `${method} ${path}`, ms), signal);
+    const access = { domain, path: reference.path, actions: ['pull'] as const, atOnce };
+    // The bytes are what digests cover: no coding on the way.
+    const headers = {
+      'accept-encoding': 'identity',
+      ...(accept.length === 0 ? {} : { accept: accept.join(', ') }),
+    };
+    const { signal: overall } = deadline;
     try {
-      const { response, ...sent } = await this.requests.send(
-        { domain, path: reference.path, actions: ['pull'], atOnce },
-        {
-          method,
-          target: path,
-          // The bytes are what digests cover: no coding on the way.
-          headers: {
-            'accept-encoding': 'identity',
-            ...(accept.length === 0 ? {} : { accept: accept.join(', ') }),
-          },
-          signal: deadline.signal,
-        },
-      );
-      checkCoding(response);
-      return await readAnswer(response, { method, accept, ...sent }, limit);
+      for (let attempt = 1; ; attempt += 1) {
+        const { response, ...sent } = await this.requests.send(access, {
+          ...{ method, target: path, headers, signal: overall },
+        });
+        checkCoding(response);
+        try {
+          return await readAnswer(response, { method, accept, ...sent }, limit);
+        } catch (error) {
+          await this.requests.pauseAfterBreak(error, attempt, overall);
+        }
+      }
     } finally {
       deadline.dispose();
     }

@@ -1,4 +1,3 @@
-import { pauseAfter } from '../http/retry.js';
 import type { HttpResponse } from '../http/client.js';
 import { DeployerError } from '../lib/errors.js';
 import { ContentCheck, type Hashing } from '../oci/content-check.js';
@@ -30,18 +29,13 @@ export async function* downloadBlob(
   { start = 0, hashing = 'here', signal }: DownloadOptions = {},
 ): AsyncGenerator<Buffer> {
   const check = new ContentCheck(blob, { start, hashing }, mismatchOf(access, blob));
-  const { retry } = requests;
   for (let attempt = 1; !check.complete; attempt += 1) {
     const before = check.position;
     try {
       yield* remaining(requests, access, blob, check, signal);
     } catch (error) {
-      if (!(error instanceof DeployerError) || !requests.retry.codes.has(error.code)) throw error;
       if (check.position - before >= WORTHWHILE) attempt = 1;
-      if (attempt >= retry.tries) throw error;
-      const pause = pauseAfter(retry, attempt, undefined) ?? 0;
-      requests.retrying(`${error.message} (at byte ${check.position} of ${blob.size})`, pause);
-      await retry.clock.sleep(pause, signal);
+      await requests.pauseAfterBreak(error, attempt, signal, ` (at byte ${check.position} of ${blob.size})`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.js';
-import { withRetry, type RetryPolicy } from '../http/retry.js';
+import { pauseAfter, withRetry, type RetryPolicy } from '../http/retry.js';
+import { DeployerError } from '../lib/errors.js';
 import type { Access, Authenticator } from './authenticator.js';
 import { parseChallenge, type Challenge } from './challenge.js';
 import { RegistryOrigins } from './origins.js';
@@ -64,6 +65,20 @@ export class RegistryRequests {
   /** Tells who watches that something is done again. */
   retrying(why: string, pauseMs: number): void {
     this.#ports.onRetry?.(why, pauseMs);
+  }
+
+  /**
+   * Waits before what broke off is asked for once more.
+   * @param attempt the one that broke off, from 1
+   * @throws the error itself, when that is not worth it
+   */
+  async pauseAfterBreak(error: unknown, attempt: number, signal?: AbortSignal, where = ''): Promise<void> {
+    const { retry } = this.#ports;
+    const isPassing = error instanceof DeployerError && retry.codes.has(error.code);
+    if (!isPassing || attempt >= retry.tries || signal?.aborted === true) throw error;
+    const pause = pauseAfter(retry, attempt, undefined) ?? 0;
+    this.retrying(`${error.message}${where}`, pause);
+    await retry.clock.sleep(pause, signal);
   }
 
   /** Where something of a repository is, for a person: `target` below `/v2/NAME/`. */
