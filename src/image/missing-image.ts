@@ -64,14 +64,18 @@ export function explainMissing(error: DeployerError, reference: Reference, tags:
     `${name} is not there: the registry knows the repository, but not this tag`,
     {
       cause: error,
-      evidence: [
-        ...error.evidence,
-        near.length === 0 ? 'the repository has no tags' : `tags there: ${near.join(', ')}`,
-      ],
+      evidence: [...error.evidence, tagsThere(near, tags)],
       suggestions:
         near.length === 0
           ? [`push it: docker push ${name}`]
           : [`deployer image inspect ${formatReference({ ...reference, tag: near[0] })}`],
     },
   );
+}
+
+function tagsThere(near: readonly string[], { tags, more }: TagList & { status: 'listed' }): string {
+  if (near.length === 0) return 'the repository has no tags';
+  const others = tags.length - near.length;
+  const rest = more ? ', and more' : others > 0 ? `, and ${others} more` : '';
+  return `tags there: ${near.join(', ')}${rest}`;
 }

@@ -116,7 +116,7 @@ describe('machines that are containers of a Docker Engine', function () {
     expect(said).to.match(/^ {2}internal_port of the service: 8080; its check: connection refused/m);
     expect(said).to.match(/^ {2}a process in the machine listens on \S+:3000$/m);
     expect(said).to.match(/^ {2}the image exposes 3000$/m);
-    expect(said).to.match(/Try: set the port that the app listens on: \[http_service\] internal_port = 3000/);
+    expect(said).to.match(/Try: set the port that the app listens on: internal_port = 3000/);
     expect(inward?.stderr).to.match(
       /Try: let the app listen on 0\.0\.0\.0:8080, not on its loopback address alone/,
     );

@@ -17,7 +17,7 @@ import { chooseCopyView } from '../../ui/copy-view.js';
 export default class ImageCopy extends BaseCommand {
   static override summary = 'Copy an image between registries, layouts and archives; its digest is kept.';
   static override description =
-    'Blobs that the destination has are skipped, those of another repository of the same registry are mounted. The tag comes last: a copy that breaks leaves none that points at something incomplete.';
+    'Blobs that the destination has are skipped, those of another repository of the same registry are mounted. The tag comes last: a copy that breaks leaves none that points at something incomplete. A docker archive holds one platform, in a form of its own: there the digest is another.';
   static override examples = [
     '<%= config.bin %> image copy registry.example.com/app:v1 registry.fly.io/example:v1',
     '<%= config.bin %> image copy oci:build/image registry.fly.io/example:v1 --platform linux/amd64',

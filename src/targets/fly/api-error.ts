@@ -73,6 +73,13 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
       message: 'the Machines API does not know this machine',
       suggestions: ['it was destroyed meanwhile; deploy again'],
     };
+  // To create an app needs no app: whoever does not know this path is no Machines API.
+  if (status === 404 && answer.asked.startsWith('POST ') && answer.asked.endsWith('/apps'))
+    return {
+      code: 'api_rejected',
+      message: 'no Machines API answers there',
+      suggestions: ['check the address of the API: --api-url, DEPLOYER_API_URL, FLY_FLAPS_BASE_URL'],
+    };
   if (status === 404)
     return {
       code: 'app_not_found',

@@ -16,7 +16,7 @@ import { createApp } from './write-once.js';
 
 const UNCHECKED =
   'no checks are configured: a machine that starts and stays up counts, though it may not answer; ' +
-  'add to the file: [[http_service.checks]] path = "/"';
+  'add to the file: path = "/" under [[http_service.checks]]';
 
 export interface ReleasePorts {
   readonly api: MachinesApi;

@@ -59,8 +59,8 @@ function portOf(check: string, { config }: Machine): number | undefined {
 function otherPorts(candidates: readonly number[], port: number): string[] {
   const [other] = candidates.filter((candidate) => candidate !== port);
   return other === undefined
-    ? ['set the port that the app listens on: [http_service] internal_port']
-    : [`set the port that the app listens on: [http_service] internal_port = ${other}`];
+    ? ['set the port that the app listens on: internal_port under [http_service]']
+    : [`set the port that the app listens on: internal_port = ${other} under [http_service]`];
 }
 
 interface Listening {

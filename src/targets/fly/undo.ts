@@ -63,7 +63,7 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
       await persistently(options, () => restore(machine, options, never));
       options.report({
         type: 'progress',
-        message: `machine ${machine.id} is as before`,
+        message: `machine ${machine.id} is ${machine.before === undefined ? 'destroyed' : 'as before'}`,
         healthy: ++done,
         total: touched.length,
       });

@@ -19,6 +19,14 @@ describe('a refusal of the Machines API', () => {
     [429, '{"error":"slow down"}', 'api_rate_limited', 12],
     [503, 'no healthy upstream', 'api_unavailable', 12],
   ];
+  it('of 404 to creating an app is no missing app: what answers is no Machines API', () => {
+    const page = { ...answer(404, '404 page not found'), asked: 'POST http://127.0.0.1:5001/v1/apps' };
+    const error = apiError(page, 'FLY_API_TOKEN');
+    expect(error).to.include({ code: 'api_rejected', exit: 12 });
+    expect(error.message).to.contain('no Machines API answers there');
+    expect(error.suggestions[0]).to.contain('--api-url');
+  });
+
   for (const [status, body, code, exit] of cases)
     it(`of ${status} is ${code}, in its own words`, () => {
       const error = apiError(answer(status, body), 'FLY_API_TOKEN');
