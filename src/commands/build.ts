@@ -1,16 +1,14 @@
-import { stat } from 'node:fs/promises';
-import { text as readText } from 'node:stream/consumers';
 import { homedir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, string } from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.js';
 import { buildFlags } from '../cli/build-flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
+import { contextAt, dockerfileAt } from '../config/build-files.js';
 import { parseBuildArgs, parseBuildSecrets, parseLabels } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
-import type { DockerfileSource } from '../engine/build/build.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { parseRegistryImage } from '../image/location.js';
@@ -99,8 +97,8 @@ async function requestOf(
   const target = flags['build-target'];
   return {
     reference: { ...name, tag },
-    context: await folderAt(args.context),
-    dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile')),
+    context: await contextAt(args.context),
+    dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
     buildArgs: parseBuildArgs(flags['build-arg'] ?? [], env),
     labels: parseLabels(flags.label ?? []),
     secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
@@ -110,25 +108,4 @@ async function requestOf(
     ...(target === undefined ? {} : { target }),
     ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') }),
   };
-}
-
-async function folderAt(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) return path;
-  throw new DeployerError('usage', `CONTEXT: ${path} is ${found === undefined ? 'not there' : 'no folder'}`, {
-    suggestions: ['deployer build DIR --tag REF'],
-  });
-}
-
-async function dockerfileAt(path: string): Promise<DockerfileSource> {
-  if (path === '-') return { text: await readText(process.stdin) };
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() === true) return { folder: dirname(path), name: basename(path) };
-  throw new DeployerError(
-    'usage',
-    `the Dockerfile ${path} is ${found === undefined ? 'not there' : 'no file'}`,
-    {
-      suggestions: ['name it: --dockerfile FILE', 'or read it from stdin: --dockerfile -'],
-    },
-  );
 }

@@ -1,7 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 
-/** A secret of a build, by where its value lies; the value itself is read when the build asks for it. */
+/** A secret of a build, by where its value lies; the value itself is read when the build begins. */
 export type BuildSecret =
   { readonly id: string; readonly file: string } | { readonly id: string; readonly variable: string };
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readBounded, TooLarge } from '../config/bounded-file.js';
 import type { BuildSecret } from '../config/build-settings.js';
 import { build, type DockerfileSource } from '../engine/build/build.js';
 import { decideOutput, type Provenance } from '../engine/build/output.js';
@@ -12,11 +12,14 @@ import { inspectImage, type Inspection } from '../image/inspect.js';
 import type { ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
+import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, type Reference } from '../oci/reference.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
+
+/** BuildKit's own limit of a secret. */
+const LARGEST_SECRET = 500 * 1024;
 
 export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'> {
   readonly reference: Reference & { readonly tag: string };
@@ -123,9 +126,10 @@ async function readSecrets(
 
 async function readSecretFile({ id, file }: BuildSecret & { readonly file: string }): Promise<Buffer> {
   try {
-    return await readFile(file);
+    return await readBounded(file, LARGEST_SECRET);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const code =
+      error instanceof TooLarge ? error.message : ((error as NodeJS.ErrnoException).code ?? messageOf(error));
     throw new DeployerError('usage', `--build-secret: ${id}: ${file} can't be read (${code})`, {
       cause: error,
     });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -192,6 +192,40 @@ describe('deployer build, on the Docker Engine of Debian', function () {
       { env: { PATH: process.env['PATH'], ...environment() } },
     );
     expect(await printedIn('stdin:1', 'cat', '/copied')).to.equal('a');
+  });
+
+  it('says of input that it can not take what is wrong with it, and reads none without end', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    const [loop, large] = [join(context.path, 'loop'), join(context.path, 'large')];
+    await symlink('loop', loop);
+    await writeFile(large, '');
+    await truncate(large, 2 * 1024 * 1024);
+    const ofContext = await run([loop, '--tag', 'never:1']);
+    expect(ofContext).to.include({ code: 2 });
+    expect(ofContext.stderr).to.contain(`CONTEXT: ${loop} can't be read (ELOOP)`);
+    const ofDockerfile = await run([context.path, '--tag', 'never:1', '-f', loop]);
+    expect(ofDockerfile).to.include({ code: 2 });
+    expect(ofDockerfile.stderr).to.contain(`--dockerfile: ${loop} can't be read (ELOOP)`);
+    const ofSecret = await run([context.path, '--tag', 'never:1', '--build-secret', `id=one,src=${large}`]);
+    expect(ofSecret).to.include({ code: 2 });
+    expect(ofSecret.stderr).to.contain(
+      `--build-secret: one: ${large} can't be read (it is larger than 500 KiB)`,
+    );
+    const script = new URL('../../bin/run.js', import.meta.url).pathname;
+    const ofStdin = await promisify(execFile)(
+      'sh',
+      [
+        '-c',
+        `"$0" "$1" build "$2" --tag never:1 -f - < "$3"; echo "ended with $?"`,
+        process.execPath,
+        script,
+        context.path,
+        large,
+      ],
+      { env: { PATH: process.env['PATH'], ...environment() } },
+    );
+    expect(ofStdin.stdout).to.equal('ended with 2\n');
+    expect(ofStdin.stderr).to.contain('--dockerfile -: stdin holds more than 1 MiB');
   });
 
   it('keeps links, hard links and modes; leaves a socket out and says so', async () => {

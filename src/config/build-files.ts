@@ -1,0 +1,59 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { DeployerError } from '../lib/errors.js';
+
+const LARGEST_DOCKERFILE = 1024 * 1024;
+
+/** @throws DeployerError `usage` */
+export async function contextAt(path: string): Promise<string> {
+  const found = await lookAt(path, 'CONTEXT');
+  if (found?.isDirectory() === true) return path;
+  throw new DeployerError('usage', `CONTEXT: ${path} is ${found === undefined ? 'not there' : 'no folder'}`, {
+    suggestions: ['deployer build DIR --tag REF'],
+  });
+}
+
+/**
+ * @param path `-` for stdin
+ * @throws DeployerError `usage`
+ */
+export async function dockerfileAt(
+  path: string,
+  stdin: AsyncIterable<Uint8Array>,
+): Promise<{ readonly folder: string; readonly name: string } | { readonly text: string }> {
+  if (path === '-') return { text: await readDockerfile(stdin) };
+  const found = await lookAt(path, '--dockerfile');
+  if (found?.isFile() === true) return { folder: dirname(path), name: basename(path) };
+  throw new DeployerError(
+    'usage',
+    `the Dockerfile ${path} is ${found === undefined ? 'not there' : 'no file'}`,
+    {
+      suggestions: ['name it: --dockerfile FILE', 'or read it from stdin: --dockerfile -'],
+    },
+  );
+}
+
+/** @returns undefined when nothing is there; what can't be looked at may well be */
+async function lookAt(path: string, name: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new DeployerError('usage', `${name}: ${path} can't be read (${code})`, { cause: error });
+  }
+}
+
+/** Without a limit of time: a person may be typing it. */
+async function readDockerfile(stdin: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stdin) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > LARGEST_DOCKERFILE)
+      throw new DeployerError('usage', '--dockerfile -: stdin holds more than 1 MiB: that is no Dockerfile');
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
