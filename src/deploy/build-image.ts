@@ -150,7 +150,11 @@ async function pushAndConfirm(
   const login = await ports.findLogin(reference.domain);
   const digest = await pushImage(reference, { engine, login, onProgress: ports.onPush, signal });
   const found = await search.find({ ...reference, digest }, { signal });
-  const { mediaType, kind, attestations } = await inspectImage(found, shapes, { signal });
+  const { mediaType, kind, attestations } = await inspectImage({
+    name: formatReference(reference),
+    stored: found.stored,
+    content: shapes.contentOf(reference, signal),
+  });
   const isAttested = output.store === 'containerd' && output.provenance !== 'off';
   if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, digest, isAttested);
   return { digest, mediaType, kind, attestations };
