@@ -149,7 +149,11 @@ export class ImageBuild {
     const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
-    const { mediaType, kind, attestations } = await inspectImage(found, shapes, { signal });
+    const { mediaType, kind, attestations } = await inspectImage({
+      name: formatReference(reference),
+      stored: found.stored,
+      content: shapes.contentOf(reference, signal),
+    });
     const isAttested = this.output.store === 'containerd' && this.output.provenance !== 'off';
     if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, pushed, isAttested);
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
