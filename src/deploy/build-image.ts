@@ -1,6 +1,8 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
 import type { BuildSecret } from '../config/build-settings.js';
 import { build, type DockerfileSource } from '../engine/build/build.js';
+import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
+import { buildClassic } from '../engine/build/classic.js';
 import { decideOutput, type Provenance } from '../engine/build/output.js';
 import type { BuildEvent } from '../engine/build/progress.js';
 import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
@@ -73,12 +75,15 @@ export async function buildImage(
   const { reference } = request;
   const started = clock.now();
   const capabilities = await probeEngine(engine, signal);
-  const output = outputFor(request.provenance, capabilities);
+  const builder = chooseBuilder(capabilities, ports.env['DOCKER_BUILDKIT']);
+  const output = outputFor(request, builder, capabilities);
   const name = formatReference(reference);
-  const built = await build(
-    { ...request, tags: [name], output, secrets: await readSecrets(request.secrets, ports) },
-    { engine, findLogin: ports.findLogin, onEvent: ports.onBuild, signal },
-  );
+  const settings = { ...request, tags: [name] };
+  const buildPorts = { engine, findLogin: ports.findLogin, onEvent: ports.onBuild, signal };
+  const built =
+    builder.kind === 'classic'
+      ? await buildClassic(settings, builder, buildPorts)
+      : await build({ ...settings, output, secrets: await readSecrets(request.secrets, ports) }, buildPorts);
   const ended = clock.now();
   const stored = request.push
     ? await pushAndConfirm(reference, output, ports)
@@ -97,16 +102,11 @@ export async function buildImage(
   };
 }
 
-function outputFor(provenance: Provenance, engine: EngineCapabilities): BuildOutput {
-  if (engine.buildKit) return decideOutput(provenance, engine);
-  throw new DeployerError(
-    'build_unavailable',
-    `${engine.product} ${engine.version} has no BuildKit to build with`,
-    {
-      evidence: [`API ${engine.apiVersion}`],
-      suggestions: ['point DOCKER_HOST at a Docker Engine of 18.09 or later'],
-    },
-  );
+function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
+  if (builder.kind === 'buildkit') return decideOutput(request.provenance, engine);
+  refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
+  // One manifest, whatever the store; its digest only a push can tell.
+  return { store: 'graphdriver' };
 }
 
 /** Their values are kept out of what is printed, as a whole and line by line. */
