@@ -2,7 +2,11 @@ import type { PlanDocument } from '../deploy/plan.js';
 
 /** `deploy --dry-run` for a person: each step, and every write that would follow. */
 export function planLines({ app, target, image, steps, writes }: PlanDocument): string[] {
-  const title = `Plan for ${app} on ${target}: ${image.requested} as ${image.deployed}`;
+  const what =
+    image.digest === undefined
+      ? `${image.requested}, by the digest that it is built with`
+      : `${image.requested} as ${image.deployed}`;
+  const title = `Plan for ${app} on ${target}: ${what}`;
   const wide = Math.max(...writes.map(({ method }) => method.length), 0);
   return [
     title,

@@ -122,7 +122,7 @@ describe('what a person sees of a deploy', function () {
         '  asked with: OCI index, OCI manifest, Docker manifest list, Docker manifest',
         '  tags there: good, bad, deaf',
         `  Try: deployer image inspect ${good.reference}`,
-        `  Try: build and push it: deployer build . --tag ${missing} --push`,
+        `  Try: build it from this directory: deployer deploy . --image ${missing}`,
       ]);
     });
 
