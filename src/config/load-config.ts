@@ -68,6 +68,7 @@ export async function loadConfig(
   const config: DeployConfig = {
     ...chooseApp(choose, flags, settings, file),
     ...(image === undefined ? {} : { image }),
+    ...(settings.build === undefined ? {} : { build: settings.build }),
     env: { ...settings.env, ...variablesFrom(flags.env ?? [], account.sources) },
     ...(settings.httpService === undefined ? {} : { httpService: settings.httpService }),
     ...(settings.machineSize === undefined ? {} : { machineSize: settings.machineSize }),

@@ -38,6 +38,11 @@ export function strategyFrom(text: string): Strategy | Refusal {
   return choiceFrom(text, STRATEGIES, PLANNED_STRATEGIES, 'strategy');
 }
 
+export function provenanceFrom(text: string): 'off' | 'min' | 'max' | Refusal {
+  if (text === 'off' || text === 'min' || text === 'max') return text;
+  return new Refusal('expected off, min or max');
+}
+
 /** @returns milliseconds, at most a day */
 export function durationFrom(text: string): number | Refusal {
   try {

@@ -2,8 +2,7 @@ import type { PlanDocument } from '../deploy/plan.js';
 
 /** `deploy --dry-run` for a person: each step, and every write that would follow. */
 export function planLines({ app, target, image, steps, writes }: PlanDocument): string[] {
-  const deployed = image.deployed === image.requested ? '' : ` as ${image.deployed}`;
-  const title = `Plan for ${app} on ${target}: ${image.requested}${deployed}`;
+  const title = `Plan for ${app} on ${target}: ${image.requested}${deployedAs(image)}`;
   const wide = Math.max(...writes.map(({ method }) => method.length), 0);
   return [
     title,
@@ -16,4 +15,9 @@ export function planLines({ app, target, image, steps, writes }: PlanDocument): 
     ...writes.map(({ method, url, summary }) => `  ${method.padEnd(wide)} ${url}  ${summary}`),
     'Nothing was changed (--dry-run).',
   ];
+}
+
+function deployedAs({ requested, digest, deployed }: PlanDocument['image']): string {
+  if (digest === undefined) return ', by the digest that it is built with';
+  return deployed === requested ? '' : ` as ${deployed}`;
 }
