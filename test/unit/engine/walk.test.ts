@@ -7,7 +7,7 @@ import { followPaths } from '../../../src/engine/context/follow-paths.js';
 import { PatternMatcher } from '../../../src/engine/context/pattern-matcher.js';
 import { ContextSize } from '../../../src/engine/context/size.js';
 import { walkContext, type WalkOptions } from '../../../src/engine/context/walk.js';
-import { contentOf } from '../../../src/engine/session/file-sync.js';
+import { contentOf } from '../../../src/engine/context/content.js';
 import { makeContext } from '../../support/build-context.js';
 import { failureOf } from '../../support/failure.js';
 import { makeTempFolder } from '../../support/temp-folder.js';
