@@ -18,6 +18,7 @@ import { systemClock as clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { connectRegistry } from '../registry/connect.js';
+import { flyCapabilities } from '../targets/fly/capabilities.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { buildLines } from '../ui/build-text.js';
 import { chooseBuildView } from '../ui/build-view.js';
@@ -69,6 +70,7 @@ export default class Build extends BaseCommand {
         shapes: new ShapeReader(registry),
         env,
         clock,
+        lag: flyCapabilities.lag,
         keepSecret: (value) => redactor.add(value),
         onBuild: view.show,
         onPush: view.showPush,
