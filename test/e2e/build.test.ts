@@ -142,6 +142,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect([code, stdout]).to.deep.equal([6, '']);
     expect(stderr).to.contain(`Dockerfile:6: RUN echo before; echo oops; exit 3 ended with exit code 3`);
     expect(stderr).to.match(/\| before\n +\| oops\n/);
+    expect(stderr).to.match(/ Try: mend \S*Dockerfile:6 or what it works on, and build again\n/);
     // As text, not as base64.
     expect(stderr).to.match(/^#\d+ oops$/m);
     const json = await run([context.path, '--tag', 'failing:1', '--json']);
