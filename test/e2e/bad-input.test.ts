@@ -39,7 +39,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
     says: /^✖ --accept is about what a registry is asked with\n/,
   },
-  'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
+  'an archive that is not there': {
+    args: ['image', 'inspect', 'docker-archive:x.tar'],
+    says: /^✖ there is no archive x\.tar/,
+  },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
     says: /^✖ --app is "Shop"; expected an app name/,
