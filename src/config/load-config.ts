@@ -155,7 +155,11 @@ class Choice {
   #take<T>(name: string, source: string, text: string, key: string, convert: (text: string) => T | Refusal) {
     const value = convert(text);
     if (value instanceof Refusal) {
-      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${value.reason}`);
+      const { reason, instead } = value;
+      const between = name.startsWith('--') ? ' ' : '=';
+      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${reason}`, {
+        suggestions: instead === undefined ? [] : [`${name}${between}${instead}`],
+      });
     }
     this.#sources[key] = source;
     return value as Exclude<T, Refusal>;

@@ -79,5 +79,6 @@ function choiceFrom<T extends string>(
   const choice = built.find((name) => name === text);
   if (choice !== undefined) return choice;
   const choices = `expected ${built.join(' or ')}`;
-  return new Refusal(planned.includes(text) ? `this ${noun} is not built yet; ${choices}` : choices);
+  const reason = planned.includes(text) ? `this ${noun} is not built yet; ${choices}` : choices;
+  return new Refusal(reason, built[0]);
 }

@@ -537,6 +537,13 @@ auto_stop_machines = true
       });
     }
 
+    it('names the value to take in place of one that is not built yet, as it is written there', async () => {
+      const canary = await rejection(load({ app: 'a', strategy: 'canary' }), 'usage');
+      expect(canary.suggestions).to.deep.equal(['--strategy rolling']);
+      const moon = await rejection(load({ app: 'a' }, { DEPLOYER_TARGET: 'moon' }), 'usage');
+      expect(moon.suggestions).to.deep.equal(['DEPLOYER_TARGET=fly']);
+    });
+
     it('without an app says all the ways to name one', async () => {
       await write('fly.toml', '[env]\nA = "1"\n');
       const error = await rejection(load(), 'usage');
