@@ -16,6 +16,7 @@ import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, type Reference } from '../oci/reference.js';
+import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
 
@@ -117,7 +118,7 @@ export class ImageBuild {
   ) {
     this.started = started;
     this.engine = engine;
-    this.output = outputFor(request.provenance, engine);
+    this.output = outputFor(request, engine);
     this.#request = request;
     this.#ports = ports;
   }
@@ -143,15 +144,16 @@ export class ImageBuild {
   /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
   async push(): Promise<Pushed> {
     const { engine, findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
-    const { reference } = this.#request;
+    const { reference, platforms } = this.#request;
     const started = clock.now();
     const login = await findLogin(reference.domain);
     const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
-    const { mediaType, kind, attestations } = await inspectImage(found, shapes, { signal });
-    const isAttested = this.output.store === 'containerd' && this.output.provenance !== 'off';
-    if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, pushed, isAttested);
+    const inspected = await inspectImage(found, shapes, { signal });
+    const differences = differencesFrom({ output: this.output, platforms }, inspected);
+    if (differences.length > 0) throw notAsPromised(reference, pushed, differences);
+    const { mediaType, kind, attestations } = inspected;
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
   }
 
@@ -172,8 +174,8 @@ function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
   return { digest, mediaType, kind, attestations };
 }
 
-function outputFor(provenance: Provenance, engine: EngineCapabilities): BuildOutput {
-  if (engine.buildKit) return decideOutput(provenance, engine);
+function outputFor(request: BuildImageRequest, engine: EngineCapabilities): BuildOutput {
+  if (engine.buildKit) return decideOutput(request, engine);
   throw new DeployerError(
     'build_unavailable',
     `${engine.product} ${engine.version} has no BuildKit to build with`,
@@ -215,15 +217,10 @@ function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'd
   return output.store === 'containerd' ? { digest: id } : {};
 }
 
-function notAsPlanned(reference: Reference, digest: Digest, isAttested: boolean): DeployerError {
-  const found = isAttested ? 'has no attestation' : 'has an attestation';
-  const wanted = isAttested ? 'with provenance' : 'without';
-  return new DeployerError(
-    'push_failed',
-    `${formatReference(reference)} was built ${wanted}, but what was pushed ${found}`,
-    {
-      evidence: [`pushed: ${digest}`],
-      suggestions: [`see what it is: deployer image inspect ${formatReference(reference)}`],
-    },
-  );
+function notAsPromised(reference: Reference, digest: Digest, differences: readonly string[]): DeployerError {
+  const name = formatReference(reference);
+  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
+    evidence: [`pushed: ${digest}`],
+    suggestions: [`see what it is: deployer image inspect ${name}`],
+  });
 }

@@ -58,9 +58,13 @@ export async function pushImage(
   throw refused(reference, 'the engine told no digest of what it pushed');
 }
 
-/** RFC 4648 base64url of JSON (docker's AuthConfig); empty for nobody. */
+/**
+ * RFC 4648 base64url of JSON (docker's AuthConfig); empty for nobody. With its padding: without it the engine takes
+ * it for nobody's, and says nothing.
+ */
 function encodeLogin(login: RegistryLogin | undefined, serveraddress: string): string {
-  return Buffer.from(JSON.stringify(authOf(login, serveraddress))).toString('base64url');
+  const text = Buffer.from(JSON.stringify(authOf(login, serveraddress))).toString('base64');
+  return text.replaceAll('+', '-').replaceAll('/', '_');
 }
 
 function authOf(login: RegistryLogin | undefined, serveraddress: string): object {

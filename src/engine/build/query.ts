@@ -1,5 +1,6 @@
 import type { Platform } from '../../oci/descriptor.js';
 import { formatPlatform } from '../../oci/platform.js';
+import type { BuildCache } from './cache.js';
 
 /** What shapes the image, apart from its files. */
 export interface BuildSettings {
@@ -8,8 +9,12 @@ export interface BuildSettings {
   readonly labels: Readonly<Record<string, string>>;
   /** The stage to build; the last unless told. */
   readonly target?: string;
-  readonly platform?: Platform;
+  /** None: the engine's own. Several make one index. */
+  readonly platforms: readonly Platform[];
   readonly noCache: boolean;
+  /** Caches beside the engine's own. */
+  readonly cacheFrom: readonly BuildCache[];
+  readonly cacheTo: readonly BuildCache[];
   readonly output: BuildOutput;
 }
 
@@ -25,14 +30,14 @@ export type BuildOutput =
 
 /** The parameters of `POST /build?version=2`, without those of its session. */
 export function buildQuery(settings: BuildSettings): Record<string, string | readonly string[]> {
-  const { tags, labels, target, platform, noCache, output } = settings;
+  const { tags, labels, target, platforms, noCache, output } = settings;
   return {
     version: '2',
     t: tags,
     buildargs: JSON.stringify({ ...settings.buildArgs, ...attestArgs(output) }),
     labels: JSON.stringify(labels),
     ...(target === undefined ? {} : { target }),
-    ...(platform === undefined ? {} : { platform: formatPlatform(platform) }),
+    ...(platforms.length === 0 ? {} : { platform: platforms.map(formatPlatform) }),
     ...(noCache ? { nocache: '1' } : {}),
     ...(output.store === 'graphdriver' ? {} : { outputs: outputsOf(output.mediaTypes) }),
   };
