@@ -1,9 +1,16 @@
 import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
 import { createIo, type Io } from '../ui/io.js';
+import { BundledPlugin, type LoadChunk } from './bundled-plugin.js';
 import { asDeployerError, present } from './failure.js';
 import { OutputWatch, untold } from './output-watch.js';
 import { isUnknownCommand, unknownCommand } from './unknown-command.js';
+
+/** The program as scripts/bundle.mjs makes it: its commands are chunks beside this one, in `folder`. */
+export function runBundle(argv: readonly string[], folder: string, loadChunk: LoadChunk): Promise<void> {
+  const plugin = new BundledPlugin(folder, loadChunk);
+  return run(argv, { root: folder, plugins: new Map([[plugin.name, plugin]]) });
+}
 
 /**
  * The program. Commands present their own failures; here end those that come before a command runs.

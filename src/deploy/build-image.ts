@@ -1,6 +1,8 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
 import type { BuildSecret } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
+import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
+import { buildClassic } from '../engine/build/classic.js';
 import { decideOutput, type Provenance } from '../engine/build/output.js';
 import type { BuildEvent } from '../engine/build/progress.js';
 import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
@@ -107,6 +109,7 @@ export class ImageBuild {
   readonly engine: EngineCapabilities;
   /** What the engine will store. */
   readonly output: BuildOutput;
+  readonly #builder: Builder;
   readonly #request: BuildImageRequest;
   readonly #ports: BuildImagePorts;
 
@@ -118,7 +121,8 @@ export class ImageBuild {
   ) {
     this.started = started;
     this.engine = engine;
-    this.output = outputFor(request, engine);
+    this.#builder = chooseBuilder(engine, ports.env['DOCKER_BUILDKIT']);
+    this.output = outputFor(request, this.#builder, engine);
     this.#request = request;
     this.#ports = ports;
   }
@@ -132,12 +136,16 @@ export class ImageBuild {
   async build(): Promise<Built> {
     const { engine, findLogin, onBuild, clock, signal } = this.#ports;
     const started = clock.now();
-    const { reference, secrets } = this.#request;
-    const values = await readSecrets(secrets, this.#ports);
-    const built = await build(
-      { ...this.#request, tags: [formatReference(reference)], output: this.output, secrets: values },
-      { engine, findLogin, onEvent: onBuild, signal },
-    );
+    const settings = { ...this.#request, tags: [formatReference(this.#request.reference)] };
+    const ports = { engine, findLogin, onEvent: onBuild, signal };
+    const builder = this.#builder;
+    const built =
+      builder.kind === 'classic'
+        ? await buildClassic(settings, builder, ports)
+        : await build(
+            { ...settings, output: this.output, secrets: await readSecrets(settings.secrets, this.#ports) },
+            ports,
+          );
     return { ...built, durationMs: clock.now() - started };
   }
 
@@ -150,7 +158,11 @@ export class ImageBuild {
     const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
-    const inspected = await inspectImage(found, shapes, { signal });
+    const inspected = await inspectImage({
+      name: formatReference(reference),
+      stored: found.stored,
+      content: shapes.contentOf(reference, signal),
+    });
     const differences = differencesFrom({ output: this.output, platforms }, inspected);
     if (differences.length > 0) throw notAsPromised(reference, pushed, differences);
     const { mediaType, kind, attestations } = inspected;
@@ -174,16 +186,11 @@ function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
   return { digest, mediaType, kind, attestations };
 }
 
-function outputFor(request: BuildImageRequest, engine: EngineCapabilities): BuildOutput {
-  if (engine.buildKit) return decideOutput(request, engine);
-  throw new DeployerError(
-    'build_unavailable',
-    `${engine.product} ${engine.version} has no BuildKit to build with`,
-    {
-      evidence: [`API ${engine.apiVersion}`],
-      suggestions: ['point DOCKER_HOST at a Docker Engine of 18.09 or later'],
-    },
-  );
+function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
+  if (builder.kind === 'buildkit') return decideOutput(request, engine);
+  refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
+  // One manifest, whatever the store; its digest only a push can tell.
+  return { store: 'graphdriver' };
 }
 
 /** Their values are kept out of what is printed, as a whole and line by line. */

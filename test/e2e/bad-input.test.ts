@@ -280,6 +280,10 @@ describe('input that can not be acted on', function () {
     const before = await withoutChecks(stage);
     const port = await freePort();
     const deploy = (...args: string[]): string[] => ['deploy', '-e', 'NEW=1', '-i', image.reference, ...args];
+    const registry = `http://127.0.0.1:${stage.platform.emulator.registry.split(':')[1]}`;
+    const noApi = ['deploy -i example:v1', 'status', 'release list', 'release show', 'release rollback'].map(
+      (args) => stage.run([...args.replace('example:v1', image.reference).split(' '), '--api-url', registry]),
+    );
     const [token, refused, unknown, page, missing] = await Promise.all([
       stage.run(deploy(), { env: { DEPLOYER_API_TOKEN: 'not-the-token' } }),
       stage.run(deploy('--api-url', `http://127.0.0.1:${port}`)),
@@ -288,9 +292,21 @@ describe('input that can not be acted on', function () {
       stage.run(['deploy', '-i', `${image.reference}-2`]),
     ]);
     expect(token.code).to.equal(4);
-    expect(token.stderr).to.match(/✖ .* does not accept the token of DEPLOYER_API_TOKEN/);
+    expect(token.stderr).to.match(
+      /✖ .* does not accept the token of DEPLOYER_API_TOKEN[^]* Try: put the token of the emulator into DEPLOYER_API_TOKEN: deployer emulator start prints/,
+    );
     expect(refused.code).to.equal(12);
-    expect(refused.stderr).to.contain(`✖ nothing listens at 127.0.0.1:${port}`);
+    expect(refused.stderr).to.match(
+      RegExp(
+        `✖ nothing listens at 127.0.0.1:${port}: [^]* {2}Try: deployer emulator start --api-port ${port}\\n`,
+      ),
+    );
+    for (const { code, stderr } of await Promise.all(noApi)) {
+      expect(stderr).to.match(
+        /✖ no Machines API answers there[^]* {2}GET \S+\/v1\/apps\/shop: 404[^]* {2}Try: .*--api-url/,
+      );
+      expect(code).to.equal(12);
+    }
     expect(unknown.code).to.equal(12);
     expect(unknown.stderr).to.contain("✖ the host name api.deployer.invalid can't be resolved");
     expect(page.code).to.equal(12);

@@ -82,7 +82,7 @@ describe('what a person sees of a deploy', function () {
     `    none needed: fly takes indexes; deployed as ${repository}@sha256:…`,
     '--> Build image: skipped, found remotely',
     '--> Push image: skipped, already there',
-    '==> Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))',
+    '==> Release v1 (first release, 1 machine created (more with min_machines_running))',
   ];
 
   describe('on a terminal', () => {
@@ -93,7 +93,7 @@ describe('what a person sees of a deploy', function () {
       expect(first.code).to.equal(0);
       expect(stable(first.screen)).to.deep.equal([
         ...untilRelease(good),
-        '✔ Release v1 (first release, 1 machine created (more with min_machines_running, or flyctl scale count))   1/1 healthy',
+        '✔ Release v1 (first release, 1 machine created (more with min_machines_running))   1/1 healthy',
         '  › app shop created in organization personal',
         '  › [1/1] machine ID: checks pass',
         'v1 is live',

@@ -9,13 +9,13 @@ export function lineOfStep(dockerfile: string, step: string): number | undefined
   return lines.length === 1 ? lines[0]?.line : undefined;
 }
 
-interface Instruction {
+export interface Instruction {
   readonly line: number;
   readonly text: string;
 }
 
 /** With continued lines joined and comments left out, blanks folded. Here-documents are not read. */
-function instructionsOf(dockerfile: string): Instruction[] {
+export function instructionsOf(dockerfile: string): Instruction[] {
   const escape = /^\s*#\s*escape\s*=\s*(.)/im.exec(dockerfile)?.[1] === '`' ? '`' : '\\';
   const found: Instruction[] = [];
   let open: { line: number; parts: string[] } | undefined;

@@ -47,7 +47,7 @@ function syntaxError(reason: string, where: string): DeployerError {
 }
 
 function headline(reason: string, step: FailedStep | undefined, where: string): string {
-  const exit = /exit code: (\d+)/.exec(reason)?.[1];
+  const exit = /(?:exit code:|non-zero code:|exit status) (\d+)/.exec(reason)?.[1];
   if (exit !== undefined && step !== undefined) {
     return `the build failed: ${where}: ${instructionOf(step)} ended with exit code ${exit}`;
   }
@@ -69,7 +69,11 @@ function withoutPrefixes(message: string): string {
 
 /** What a registry refuses to the build is not the Dockerfile's fault. */
 function codeOf(reason: string): ErrorCode {
-  if (/401 Unauthorized|authorization failed|failed to authorize|no basic auth credentials/i.test(reason)) {
+  if (
+    /401 Unauthorized|authorization failed|failed to authorize|no basic auth credentials|authentication required/i.test(
+      reason,
+    )
+  ) {
     return 'registry_unauthorized';
   }
   return /403 Forbidden|insufficient_scope|pull access denied/i.test(reason)

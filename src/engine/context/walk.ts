@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,6 +21,11 @@ export interface WalkOptions {
   readonly included?: PatternMatcher;
   /** Told of what can't be sent and is left out. */
   readonly onLeftOut?: (path: string, reason: string) => void;
+  /**
+   * Looks at what its folder says is a file, right before it is told: for one who opens each anyway. What it answers
+   * nothing for is looked at as all else.
+   */
+  readonly look?: (path: string) => BigIntStats | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -56,34 +62,38 @@ class Walk {
   }
 
   async *folder(folder: Folder): AsyncGenerator<ContextEntry> {
-    const names = (await reading(folder.path, () => readdir(join(this.#root, folder.path), 'buffer')))
-      .sort((a, b) => Buffer.compare(a, b))
-      .map((name) => this.#nameOf(name, folder.path));
-    for (let at = 0; at < names.length; at += AT_ONCE) {
+    const found = (
+      await reading(folder.path, () =>
+        readdir(join(this.#root, folder.path), { encoding: 'buffer', withFileTypes: true }),
+      )
+    )
+      .sort((a, b) => Buffer.compare(a.name, b.name))
+      .map((entry) => ({ path: this.#pathOf(entry.name, folder.path), isFile: entry.isFile() }));
+    const atOnce = this.#options.look === undefined ? AT_ONCE : 1;
+    for (let at = 0; at < found.length; at += atOnce) {
       this.#options.signal?.throwIfAborted();
-      const paths = names
-        .slice(at, at + AT_ONCE)
-        .map((name) => (folder.path === '' ? name : `${folder.path}/${name}`));
-      const stats = await Promise.all(paths.map((path) => this.#stat(path, folder)));
-      for (const [index, path] of paths.entries()) {
-        const found = stats[index];
-        if (found !== undefined) yield* this.#entry(path, found, folder);
+      const batch = found.slice(at, at + atOnce);
+      const stats = await Promise.all(batch.map(({ path, isFile }) => this.#stat(path, isFile, folder)));
+      for (const [index, { path }] of batch.entries()) {
+        const looked = stats[index];
+        if (looked !== undefined) yield* this.#entry(path, looked, folder);
       }
     }
   }
 
   /** A name that is no UTF-8 can't go over the wire. */
-  #nameOf(bytes: Buffer, folder: string): string {
+  #pathOf(bytes: Buffer, folder: string): string {
     const name = bytes.toString('utf8');
-    if (Buffer.from(name, 'utf8').equals(bytes)) return name;
-    throw unreadable(`${folder}/${name}`, 'its name is not UTF-8');
+    if (!isUtf8(bytes)) throw unreadable(`${folder}/${name}`, 'its name is not UTF-8');
+    return folder === '' ? name : `${folder}/${name}`;
   }
 
   /** What is excluded, and no folder in which something may not be, is not even looked at. */
-  async #stat(path: string, { excluded }: Folder): Promise<BigIntStats | undefined> {
+  async #stat(path: string, isFile: boolean, { excluded }: Folder): Promise<BigIntStats | undefined> {
     const matcher = this.#options.excluded;
     if (matcher?.match(path, excluded).isMatched === true && !matcher.mayTakeBackIn(path)) return undefined;
-    return reading(path, () => lstat(join(this.#root, path), { bigint: true }));
+    const looked = isFile ? this.#options.look?.(path) : undefined;
+    return looked ?? reading(path, () => lstat(join(this.#root, path), { bigint: true }));
   }
 
   async *#entry(path: string, stats: BigIntStats, folder: Folder): AsyncGenerator<ContextEntry> {
@@ -148,4 +158,9 @@ export function unreadable(path: string, reason: string, cause?: unknown): Deplo
       cause,
     },
   );
+}
+
+/** Linux's way to keep both numbers in one (makedev). */
+export function deviceOf(rdev: bigint): { readonly major: number; readonly minor: number } {
+  return { major: Number((rdev >> 8n) & 0xfffn), minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)) };
 }

@@ -263,6 +263,16 @@ auto_stop_machines = true
 
     const refusals: readonly [what: string, text: string, message: RegExp][] = [
       ['broken syntax', 'app = "example\n', /^fly\.toml:1:\d+: this is not TOML: /],
+      [
+        'a header without its end',
+        `${APP}[env\n  A = "1"\n`,
+        /^fly\.toml:2:5: .*A table's header ends with \]$/,
+      ],
+      [
+        'an inline table without its end',
+        'vm = { size = 1\n  b = 2\n',
+        /^fly\.toml:1:16: this is not TOML: /,
+      ],
       ['a key twice', `${APP}${APP}`, /^fly\.toml:2:1: this is not TOML: Defining a key multiple times/],
       ['an app that is no string', 'app = 7', /^fly\.toml:1:1: app is 7; expected a string$/],
       [
