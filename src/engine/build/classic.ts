@@ -11,7 +11,7 @@ import type { BuildPorts, BuildRequest, BuiltImage } from './build.js';
 import { refuseInstructionsBeyondClassic, type Builder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { buildFailed } from './failure.js';
+import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress } from './progress.js';
 import { classicQuery } from './query.js';
 
@@ -50,9 +50,6 @@ export async function buildClassic(
     archive.body.destroy();
   }
 }
-
-/** What the engine says in its stream of why there is no image. */
-class BuildError extends Error {}
 
 async function follow(
   request: Omit<BuildRequest, 'secrets' | 'output'>,
