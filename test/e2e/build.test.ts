@@ -13,6 +13,7 @@ import {
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
+import { processesLike } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -387,14 +388,6 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(second.digest).to.equal(first.digest);
   });
 });
-
-async function processesLike(command: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-  return stdout
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.replace(/^\d+ /, '') === command);
-}
 
 async function pidsLike(command: string): Promise<number[]> {
   return (await processesLike(command)).map((line) => Number.parseInt(line, 10));
