@@ -7,12 +7,14 @@ import { push } from './push.js';
 import { roundTrips } from './round-trips.js';
 import { startUp } from './start-up.js';
 import { markdownTable, type Row } from './support/table.js';
+import { tarContext } from './tar-context.js';
 
 const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   'start-up': startUp,
   inspect,
   'round-trips': roundTrips,
   push,
+  tar: tarContext,
 };
 
 const { values, positionals } = parseArgs({
