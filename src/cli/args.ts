@@ -14,6 +14,12 @@ export function releaseArg(description: string): Arg<string | undefined> {
 
 const LOCATION = 'a registry reference, oci:DIR[:TAG] or docker-archive:FILE[:NAME]';
 
+export const imageArg = string({
+  name: 'REFERENCE',
+  required: true,
+  description: `Where the image lies: ${LOCATION}.`,
+});
+
 export const sourceArg = string({
   name: 'SOURCE',
   required: true,

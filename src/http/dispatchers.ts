@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type { Agent, Dispatcher } from 'undici';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { DeployerError } from '../lib/errors.js';
 import { EarlyConnections } from './early-connections.js';
 import { isLoopbackHost } from '../lib/loopback.js';
@@ -139,7 +139,7 @@ export class Dispatchers implements DispatcherSource {
     if (proxy === undefined) {
       const resolve = this.#resolve;
       const lookup = namedBy === undefined ? lookupBy(resolve) : guardedLookup(namedBy, resolve);
-      const early = new EarlyConnections(undici.buildConnector({ ...connect, lookup }));
+      const early = new EarlyConnections(endingAtFirstError(undici.buildConnector({ ...connect, lookup })));
       return { dispatcher: new undici.Agent({ ...options, connect: early.connect }), early };
     }
     const dispatcher = new undici.ProxyAgent({
@@ -167,6 +167,19 @@ async function secureContextOf({
 }: TlsMaterial): Promise<{ readonly secureContext: SecureContext }> {
   const { createSecureContext } = await import('node:tls');
   return { secureContext: createSecureContext({ ...client, ca: [...ca] }) };
+}
+
+/**
+ * A TLS alert (a client certificate that is wanted) is followed by the connection's end, which undici would tell
+ * instead: what comes first ends the connection.
+ */
+function endingAtFirstError(connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...outcome) => {
+      const [, socket] = outcome;
+      socket?.once('error', (error: Error) => socket.destroy(error));
+      callback(...outcome);
+    });
 }
 
 /** undici sends a name only together with a password; some proxies want a name alone. */

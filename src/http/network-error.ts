@@ -39,6 +39,14 @@ const NO_TLS: Answer = {
   what: (host) => `${host} does not speak TLS`,
   suggestions: ['check the port', 'for a registry that speaks plain http: --insecure-registry HOST'],
 };
+const CLIENT_CERTIFICATE: Answer = {
+  code: 'tls_failed',
+  what: (host) => `${host} wants a client certificate, and takes none of what it got`,
+  suggestions: [
+    'put certificate and key into ~/.docker/certs.d/HOST/client.cert and client.key beside it',
+    'if they are there: check by whom the certificate is signed, and until when it is valid',
+  ],
+};
 const PROXY: Answer = {
   code: 'proxy_failed',
   what: (host) => `the proxy on the way to ${host} refused or failed`,
@@ -73,6 +81,9 @@ const BY_CODE: Readonly<Record<string, Answer>> = {
 const TLS_CODE = /CERT|_SSL_|^EPROTO$|^ERR_TLS|SELF_SIGNED|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/;
 /** OpenSSL's words for an answer that is no TLS. */
 const NO_TLS_WORDS = /wrong version number|packet length too long|http request/i;
+/** The far side's alerts about this side's certificate (RFC 8446, 6.2; before TLS 1.3 a handshake just failed). */
+const CLIENT_CERTIFICATE_CODE =
+  /ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|CERTIFICATE_EXPIRED|UNKNOWN_CA)$/;
 /** undici's words for what a proxy answered. */
 const PROXY_WORDS = /^Proxy (?:response|Authentication Required)|Secure Proxy Connection/;
 
@@ -107,6 +118,7 @@ interface Cause {
 function answerFor(cause: Cause, proxy: URL | undefined): Answer {
   if (PROXY_WORDS.test(cause.message)) return cause.message.includes('407') ? PROXY_CREDENTIALS : PROXY;
   if (proxy !== undefined && wasMetAt(proxy, cause)) return PROXY;
+  if (CLIENT_CERTIFICATE_CODE.test(cause.code)) return CLIENT_CERTIFICATE;
   if (TLS_CODE.test(cause.code)) return NO_TLS_WORDS.test(cause.message) ? NO_TLS : TLS;
   return BY_CODE[cause.code] ?? LOST;
 }

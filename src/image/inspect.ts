@@ -1,11 +1,11 @@
 import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { choosePlatform, formatPlatform } from '../oci/platform.js';
-import { formatReference } from '../oci/reference.js';
 import { DeployerError } from '../lib/errors.js';
 import { mapInParallel } from '../lib/in-parallel.js';
-import type { FoundImage } from './search.js';
-import type { ImageShape, PlatformImage, ShapeReader } from './shape.js';
+import { readManifest, readShape, type ImageShape, type PlatformImage } from './shape.js';
+import type { ImageContent } from './sources/source.js';
+import type { StoredManifest } from './stored-manifest.js';
 
 export interface InspectedPlatform extends Platform {
   readonly digest: Digest;
@@ -18,6 +18,14 @@ export interface InspectedAttestation {
   readonly digest: Digest;
   readonly subject?: Digest;
   readonly predicateTypes: readonly string[];
+}
+
+/** What is inspected, wherever it lies. */
+export interface InspectedImage {
+  /** As a person names it: a reference, `oci:DIR:TAG`. */
+  readonly name: string;
+  readonly stored: StoredManifest;
+  readonly content: ImageContent;
 }
 
 /** The `--json` document of `deployer image inspect`. */
@@ -43,28 +51,25 @@ const PREDICATE_TYPE = 'in-toto.io/predicate-type';
  * @throws DeployerError `platform_not_found` when `only` is not there
  */
 export async function inspectImage(
-  found: FoundImage,
-  reader: ShapeReader,
-  options: { readonly only?: Platform; readonly signal?: AbortSignal } = {},
+  { name, stored, content }: InspectedImage,
+  only?: Platform,
 ): Promise<Inspection> {
-  const { reference, stored } = found;
-  const { signal } = options;
-  const shape = await reader.read(found, signal);
-  const images = options.only === undefined ? shape.images : [onlyPlatform(shape, options.only, found)];
+  const shape = await readShape(content, stored);
+  const images = only === undefined ? shape.images : [onlyPlatform(shape, only, name)];
   const digests = new Set(images.map(({ digest }) => digest));
   const attestations = shape.attestations.filter(
-    ({ subject }) => options.only === undefined || (subject !== undefined && digests.has(subject)),
+    ({ subject }) => only === undefined || (subject !== undefined && digests.has(subject)),
   );
   const [platforms, inspected] = await Promise.all([
-    mapInParallel(images, AT_ONCE, (image) => inspectPlatform(found, image, reader, signal)),
+    mapInParallel(images, AT_ONCE, (image) => inspectPlatform(content, image)),
     mapInParallel(attestations, AT_ONCE, async ({ descriptor, subject }) => ({
       digest: descriptor.digest,
       ...(subject === undefined ? {} : { subject }),
-      predicateTypes: await predicateTypes(found, descriptor, reader, signal),
+      predicateTypes: await predicateTypes(content, descriptor),
     })),
   ]);
   return {
-    reference: formatReference(reference),
+    reference: name,
     digest: stored.digest,
     mediaType: stored.content.mediaType,
     kind: shape.kind,
@@ -75,10 +80,10 @@ export async function inspectImage(
   };
 }
 
-function onlyPlatform(shape: ImageShape, only: Platform, { reference }: FoundImage): PlatformImage {
+function onlyPlatform(shape: ImageShape, only: Platform, name: string): PlatformImage {
   const image = choosePlatform(only, shape.images, ({ platform }) => platform);
   if (image !== undefined) return image;
-  throw platformNotFound(formatReference(reference), only, shape.images);
+  throw platformNotFound(name, only, shape.images);
 }
 
 /** @param there what is there instead */
@@ -96,30 +101,20 @@ export function platformNotFound(
   });
 }
 
-async function inspectPlatform(
-  { reference }: FoundImage,
-  image: PlatformImage,
-  reader: ShapeReader,
-  signal: AbortSignal | undefined,
-): Promise<InspectedPlatform> {
-  const manifest = image.manifest ?? (await reader.manifestOf(reference, image.digest, signal));
+async function inspectPlatform(content: ImageContent, image: PlatformImage): Promise<InspectedPlatform> {
+  const manifest = image.manifest ?? (await readManifest(content, image));
   const layers = (manifest?.layers ?? []).map(({ digest, size, mediaType }) => ({ digest, size, mediaType }));
-  const content = layers.reduce((sum, { size }) => sum + size, manifest?.config.size ?? 0);
+  const blobs = layers.reduce((sum, { size }) => sum + size, manifest?.config.size ?? 0);
   return {
     ...(image.platform ?? { os: 'unknown', architecture: 'unknown' }),
     digest: image.digest,
-    size: image.size + content,
+    size: image.size + blobs,
     layers,
   };
 }
 
-async function predicateTypes(
-  { reference }: FoundImage,
-  attestation: Descriptor,
-  reader: ShapeReader,
-  signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const manifest = await reader.manifestOf(reference, attestation.digest, signal);
+async function predicateTypes(content: ImageContent, attestation: Descriptor): Promise<string[]> {
+  const manifest = await readManifest(content, attestation);
   const types = (manifest?.layers ?? []).map(({ annotations }) => annotations?.[PREDICATE_TYPE]);
   return [...new Set(types.filter((type) => type !== undefined))];
 }

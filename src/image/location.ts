@@ -44,7 +44,10 @@ export function parseRegistryImage(text: string): Reference {
   if (location.kind === 'registry') return location.reference;
   const shown = cleanLine(text, 80);
   throw new DeployerError('image_source_unsupported', `"${shown}" lies in no registry, and has to here`, {
-    suggestions: [`put it into one first: deployer image copy ${shown} REGISTRY/NAME:TAG`],
+    suggestions: [
+      `put it into one first: deployer image copy ${shown} REGISTRY/NAME:TAG`,
+      `or look at it where it lies: deployer image inspect ${shown}`,
+    ],
   });
 }
 

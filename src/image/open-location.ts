@@ -6,7 +6,7 @@ import { DockerArchiveDestination } from './destinations/docker-archive-destinat
 import { LayoutDestination } from './destinations/layout-destination.js';
 import { RegistryDestination } from './destinations/registry-destination.js';
 import { formatImageLocation, type ImageLocation } from './location.js';
-import type { ImageSearch } from './search.js';
+import type { ImageSearch, SearchOptions } from './search.js';
 import { openDockerArchive } from './sources/docker-archive-source.js';
 import { FolderFiles } from './sources/folder-files.js';
 import { LayoutSource } from './sources/layout-source.js';
@@ -18,6 +18,8 @@ export interface OpenSourcePorts {
   readonly search: ImageSearch;
   readonly tempFolder: string;
   readonly signal: AbortSignal;
+  /** How a registry is searched. */
+  readonly searching?: Pick<SearchOptions, 'atOnce' | 'onWait'>;
 }
 
 /** @throws DeployerError `image_file_not_found`, `image_file_invalid`, `tag_not_found`, `usage` */

@@ -119,7 +119,11 @@ export class ShapeReader {
   }
 
   read({ reference, stored }: FoundImage, signal?: AbortSignal): Promise<ImageShape> {
-    return readShape(new RepositoryContent(reference, this.#client, signal), stored);
+    return readShape(this.contentOf(reference, signal), stored);
+  }
+
+  contentOf(repository: Pick<Reference, 'domain' | 'path'>, signal?: AbortSignal): ImageContent {
+    return new RepositoryContent(repository, this.#client, signal);
   }
 
   /** Attestation, layers and all: the manifest of this digest, or undefined when that is none. */

@@ -4,10 +4,7 @@ import { ContentCheck, type Hashing } from '../oci/content-check.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { readAnswer, ERROR_BODY_LIMIT } from './answer.js';
 import { refusalOf } from './refusal.js';
-import type { RegistryRequests, RepositoryAccess } from './requests.js';
-
-/** A try that brought so many bytes is not counted as a failure: the blob comes, if slowly. */
-const WORTHWHILE = 64 * 1024;
+import { WORTHWHILE, type RegistryRequests, type RepositoryAccess } from './requests.js';
 
 export interface DownloadOptions {
   /** The first byte that is wanted; 0. */

@@ -20,6 +20,9 @@ export interface RegistryClientPorts {
 
 const QUESTION_TIMEOUT = 180_000;
 
+/** A try that brought so many bytes of a blob is not counted as a failure: it goes on, if slowly. */
+export const WORTHWHILE = 64 * 1024;
+
 /** A repository, and what is to be done in it. */
 export interface RepositoryAccess extends Omit<Access, 'host' | 'registry'> {
   /** docker's name of the registry: `docker.io`, `localhost:5000`. */

@@ -3,7 +3,7 @@ import { pauseAfter } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { BlobContent } from './blob-content.js';
-import type { RegistryRequests } from './requests.js';
+import { WORTHWHILE, type RegistryRequests } from './requests.js';
 import type { Setback, UploadAnswer, UploadPlace, UploadSession } from './upload-session.js';
 
 export interface UploadPorts {
@@ -61,7 +61,7 @@ export class Upload {
       const before = this.#offset;
       const setback = await this.#goOn();
       if (setback === undefined) return;
-      if (this.#offset > before) attempt = 1;
+      if (this.#offset - before >= WORTHWHILE) attempt = 1;
       const pause = pauseAfter(retry, attempt, setback.retryAfter);
       if (attempt >= retry.tries || pause === undefined) throw setback.error;
       requests.retrying(setback.error.message, pause);

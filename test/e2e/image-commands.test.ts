@@ -22,6 +22,7 @@ import {
 import { documentIn, failureIn } from '../support/json-documents.js';
 import { runProgram, type Finished } from '../support/program.js';
 import { startProxyServer } from '../support/proxy-server.js';
+import { writeLayout } from '../support/layout-fixture.js';
 import { pushFixture } from '../support/push-fixture.js';
 import { basicEntry, loggedIn } from '../support/registry-connection.js';
 import { requires } from '../support/requirements.js';
@@ -83,6 +84,45 @@ describe('deployer image', function () {
     const [child] = built.children;
     const byDigest = await image('inspect', `${registry.host}/shop@${child?.digest}`, '--raw');
     expect(digestOf(byDigest.stdout)).to.equal(child?.digest);
+  });
+
+  it('inspect reads layouts and archives too, and says of them what it says of the same image in a registry', async () => {
+    await using folder = await makeTempFolder('inspected');
+    const multi = await multiPlatformIndex('oci', SMALL);
+    const archive = `docker-archive:${join(folder.path, 'app.tar')}`;
+    const [amd64] = multi.children as [FixtureManifest];
+    await writeLayout(join(folder.path, 'layout'), { v1: built, multi, '': amd64 });
+    const shown = async (...args: string[]) => {
+      const { reference, ...rest } = documentIn(
+        'inspection',
+        (await image('inspect', ...args, '--json')).stdout,
+      );
+      return { reference, rest };
+    };
+    const layout = `oci:${join(folder.path, 'layout')}`;
+    const arm = ['--platform', 'linux/arm64'];
+    await image('copy', `${layout}:multi`, archive, '--platform', 'linux/amd64');
+    for (const [here, there, ...flags] of [
+      [`${layout}:v1`, name],
+      [`${layout}:multi`, `${registry.host}/shop:multi`],
+      [`${layout}:multi`, `${registry.host}/shop:multi`, ...arm],
+      [`${layout}@${amd64.digest}`, `${registry.host}/shop@${amd64.digest}`],
+      [archive, `${registry.host}/shop@${amd64.digest}`],
+    ] as const) {
+      const local = await shown(here, ...flags);
+      expect(local.reference).to.equal(here);
+      expect(local.rest, here).to.deep.equal((await shown(there, ...flags)).rest);
+    }
+    expect(digestOf((await image('inspect', `${layout}:v1`, '--raw')).stdout)).to.equal(built.digest);
+    expect(digestOf((await image('inspect', archive, '--raw')).stdout)).to.equal(amd64.digest);
+
+    const missing = await image('inspect', `${layout}:v2`, '--json');
+    expect(failureIn(missing)).to.include({ exitCode: 3 });
+    const diagnosed = await image('diagnose', `${layout}:v1`, '--json');
+    expect(failureIn(diagnosed)).to.include({ code: 'image_source_unsupported', exitCode: 2 });
+    expect(failureIn(diagnosed).suggestions).to.include(
+      `or look at it where it lies: deployer image inspect ${layout}:v1`,
+    );
   });
 
   it("diagnose shows the forum's 404 beside what the full client finds, and the way out", async () => {

@@ -13,6 +13,8 @@ export interface DockerRegistryOptions {
     | { readonly kind: 'basic'; readonly user: string; readonly password: string }
     | { readonly kind: 'token'; readonly server: TokenServer };
   readonly tls?: Certificates;
+  /** With `tls`: takes only clients with a certificate of this authority (PEM file). */
+  readonly clientAuthority?: string;
   /** Where its images lie; else in a folder that goes with it. */
   readonly dataFolder?: string;
   /** Lets manifests and blobs be deleted. */
@@ -77,11 +79,15 @@ async function configOf(options: DockerRegistryOptions, folder: string): Promise
     },
     http: {
       addr: '127.0.0.1:0',
-      ...(options.tls && { tls: { certificate: options.tls.certFile, key: options.tls.keyFile } }),
+      ...(options.tls && { tls: tlsOf(options.tls, options.clientAuthority) }),
     },
     compatibility: { schema1: { enabled: true } },
     ...(options.auth && { auth: await authOf(options.auth, folder) }),
   };
+}
+
+function tlsOf({ certFile: certificate, keyFile: key }: Certificates, clientAuthority?: string): object {
+  return { certificate, key, ...(clientAuthority !== undefined && { clientcas: [clientAuthority] }) };
 }
 
 async function authOf(auth: NonNullable<DockerRegistryOptions['auth']>, folder: string): Promise<object> {

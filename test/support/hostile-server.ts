@@ -83,6 +83,14 @@ export function startRawServer(greeting = ''): Promise<Omit<HostileServer, 'requ
   return listen(server, 'http');
 }
 
+/** Takes connections and reads nothing of what comes. */
+export function startDeafServer(): Promise<Omit<HostileServer, 'requests'>> {
+  const server = createTcpServer({ pauseOnConnect: true }, (socket) => {
+    socket.on('error', () => socket.destroy());
+  });
+  return listen(server, 'http');
+}
+
 /** Answers every request with these bytes as they are, and keeps the connection open. */
 export function startScriptedBytes(
   answerTo: (method: string) => string,

@@ -1,9 +1,21 @@
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Certificates } from './certificates.js';
 
 export interface ProxyOptions {
   /** `user:password` that it wants, else 407. */
   readonly credentials?: string;
+  /** Speaks TLS itself (an `https://` proxy). */
+  readonly tls?: Certificates;
   /** Where a host is really reached: `registry.invalid:443` -> `127.0.0.1:PORT`. What is not here is refused with 502. */
   readonly routes?: Readonly<Record<string, string>>;
   /** Answers every request, and every tunnel, with this web page instead. */
@@ -31,13 +43,17 @@ export async function startProxyServer(options: ProxyOptions = {}): Promise<Prox
   const record = ({ method, url, headers }: IncomingMessage): void => {
     requests.push({ line: `${method} ${url}`, headers });
   };
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     record(request);
     const refusal = refusalOf(request, options);
     if (refusal) response.writeHead(refusal.status, refusal.headers).end(refusal.body);
     else forward(request, response, options);
-  });
-  server.on('connect', (request: IncomingMessage, client: Socket) => {
+  };
+  const { tls } = options;
+  const server: Server = tls
+    ? createTlsServer({ cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }, onRequest)
+    : createServer(onRequest);
+  server.on('connect', (request: IncomingMessage, client: Duplex) => {
     record(request);
     // Who gives up while the tunnel is made is what some tests provoke.
     client.on('error', () => client.destroy());
@@ -56,7 +72,7 @@ export async function startProxyServer(options: ProxyOptions = {}): Promise<Prox
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   };
-  return { host, url: `http://${host}`, requests, stop, [Symbol.asyncDispose]: stop };
+  return { host, url: `${tls ? 'https' : 'http'}://${host}`, requests, stop, [Symbol.asyncDispose]: stop };
 }
 
 interface Refusal {
@@ -103,7 +119,7 @@ function forward(request: IncomingMessage, response: ServerResponse, { routes = 
   request.pipe(onward);
 }
 
-function tunnel(authority: string, client: Socket, { routes = {} }: ProxyOptions): void {
+function tunnel(authority: string, client: Duplex, { routes = {} }: ProxyOptions): void {
   const route = routes[authority];
   if (route === undefined) {
     client.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');

@@ -23,6 +23,12 @@ export interface TokenServerOptions {
   readonly field?: 'token' | 'access_token';
   /** seconds; the answer's `expires_in` is left out with `undefined` */
   readonly expiresIn?: number;
+  /** seconds that its clock is ahead of this machine's, by which it signs; behind when negative */
+  readonly clockAheadBy?: number;
+  /** Keeps its answers: what it gives was issued this many seconds ago (`issued_at`). */
+  readonly issuedAgo?: number;
+  /** One of before OAuth2: a POST is answered 405. */
+  readonly getOnly?: boolean;
   readonly tls?: Certificates;
 }
 
@@ -129,6 +135,10 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
     form: form && Object.fromEntries(form),
   };
   requests.push(asked);
+  if (options.getOnly === true && request.method !== 'GET') {
+    response.writeHead(405, { allow: 'GET' }).end();
+    return;
+  }
   const actions = actionsFor(asked, options);
   if (url.pathname !== '/token' || actions === undefined) {
     response.writeHead(401, { 'content-type': 'application/json' });
@@ -145,6 +155,9 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
     JSON.stringify({
       [options.field ?? 'token']: token,
       ...(options.expiresIn !== undefined && { expires_in: options.expiresIn }),
+      ...(options.issuedAgo !== undefined && {
+        issued_at: new Date(Date.now() - options.issuedAgo * 1000).toISOString(),
+      }),
     }),
   );
 }
@@ -182,7 +195,7 @@ function makeToken(
     jwk: { jwk: libtrustJwk(key) },
     kid: { kid: libtrustKeyId(key) },
   }[options.keyHeader ?? 'kid'];
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor(Date.now() / 1000) + (options.clockAheadBy ?? 0);
   const claims = {
     ...{ iss: ISSUER, sub: subject, aud: SERVICE, jti: randomUUID(), access },
     ...{ iat: now, nbf: now - 5, exp: now + expiresIn },

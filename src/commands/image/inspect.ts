@@ -1,12 +1,13 @@
+import { tmpdir } from 'node:os';
 import { boolean, string } from '@oclif/core/flags';
-import { referenceArg } from '../../cli/args.js';
+import { imageArg } from '../../cli/args.js';
 import { BaseCommand } from '../../cli/base-command.js';
 import { registryFlags } from '../../cli/registry-flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
 import { inspectImage, type Inspection } from '../../image/inspect.js';
-import { parseRegistryImage } from '../../image/location.js';
+import { formatImageLocation, parseImageLocation } from '../../image/location.js';
+import { openSource } from '../../image/open-location.js';
 import { ImageSearch } from '../../image/search.js';
-import { ShapeReader } from '../../image/shape.js';
 import { systemClock } from '../../lib/clock.js';
 import { parsePlatform } from '../../oci/platform.js';
 import { connectRegistry } from '../../registry/connect.js';
@@ -15,8 +16,13 @@ import { inspectionLines } from '../../ui/image-text.js';
 
 export default class ImageInspect extends BaseCommand {
   static override summary = 'Show what an image really is: kind, digest, platforms, layers, attestations.';
-  static override examples = ['<%= config.bin %> image inspect registry.fly.io/example:v1'];
-  static override args = { reference: referenceArg };
+  static override description =
+    'Of a docker archive of before Docker 25, which holds no manifest, the one is shown that it gets when it is pushed.';
+  static override examples = [
+    '<%= config.bin %> image inspect registry.fly.io/example:v1',
+    '<%= config.bin %> image inspect oci:build/image --platform linux/arm64',
+  ];
+  static override args = { reference: imageArg };
   static override flags = {
     ...registryFlags,
     platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: 'Show this platform alone.' }),
@@ -25,28 +31,34 @@ export default class ImageInspect extends BaseCommand {
 
   async run(): Promise<Inspection | void> {
     const { args, flags } = await this.parse(ImageInspect);
-    const reference = parseRegistryImage(args.reference);
+    const location = parseImageLocation(args.reference);
     const only = flags.platform === undefined ? undefined : parsePlatform(flags.platform, '--platform');
     const { registry } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
       fallback: flyRegistryCredentials(this.io.env),
     });
-    const { signal } = this;
-    const found = await new ImageSearch(registry, systemClock).find(reference, {
-      signal,
+    const source = await openSource(location, {
+      ...{
+        registry,
+        search: new ImageSearch(registry, systemClock),
+        tempFolder: tmpdir(),
+        signal: this.signal,
+      },
       // An index is followed by its platforms' manifests and attestations.
-      atOnce: flags.raw ? 1 : 2,
-      onWait: (why) => this.note(why),
+      searching: { atOnce: flags.raw ? 1 : 2, onWait: (why) => this.note(why) },
     });
-    if (flags.raw) {
-      this.io.stdout.write(found.stored.bytes);
-      return;
+    try {
+      const stored = await source.root();
+      if (flags.raw) {
+        this.io.stdout.write(stored.bytes);
+        return;
+      }
+      const name = formatImageLocation(location);
+      const inspection = await inspectImage({ name, stored, content: source }, only);
+      for (const line of inspectionLines(inspection)) this.out(line);
+      return inspection;
+    } finally {
+      await source.close();
     }
-    const inspection = await inspectImage(found, new ShapeReader(registry), {
-      signal,
-      ...(only ? { only } : {}),
-    });
-    for (const line of inspectionLines(inspection)) this.out(line);
-    return inspection;
   }
 }

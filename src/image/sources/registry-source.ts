@@ -4,7 +4,7 @@ import { formatReference, type Reference } from '../../oci/reference.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { listReferrers } from '../../registry/referrers.js';
-import type { ImageSearch } from '../search.js';
+import type { ImageSearch, SearchOptions } from '../search.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { RepositoryContent } from './repository-content.js';
 import type { ImageSource } from './source.js';
@@ -12,6 +12,7 @@ import type { ImageSource } from './source.js';
 export interface RegistrySourcePorts {
   readonly registry: RegistryClient;
   readonly search: ImageSearch;
+  readonly searching?: Pick<SearchOptions, 'atOnce' | 'onWait'>;
   readonly signal: AbortSignal;
 }
 
@@ -42,8 +43,8 @@ export class RegistrySource implements ImageSource {
   }
 
   async root(): Promise<StoredManifest> {
-    const { search, signal } = this.#ports;
-    return (await search.find(this.#reference, { signal })).stored;
+    const { search, searching, signal } = this.#ports;
+    return (await search.find(this.#reference, { ...searching, signal })).stored;
   }
 
   manifest(entry: Descriptor): Promise<StoredManifest> {

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
-import { inspectImage, type Inspection } from '../../../src/image/inspect.js';
+import { inspectImage, type InspectedImage, type Inspection } from '../../../src/image/inspect.js';
+import type { FoundImage } from '../../../src/image/search.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { MEDIA_TYPE } from '../../../src/oci/media-types.js';
 import { parsePlatform } from '../../../src/oci/platform.js';
-import { parseReference } from '../../../src/oci/reference.js';
+import { formatReference, parseReference } from '../../../src/oci/reference.js';
 import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
 import { failureOf } from '../../support/failure.js';
 import {
@@ -44,6 +45,10 @@ function unnamed({ platform: _, ...image }: FixtureManifest): FixtureManifest {
   return image;
 }
 
+function imageOf({ reference, stored }: FoundImage, { reader }: TestConnection): InspectedImage {
+  return { name: formatReference(reference), stored, content: reader.contentOf(reference) };
+}
+
 describe('Inspecting an image in docker-registry', () => {
   requires('docker-registry');
   let registry: DockerRegistry;
@@ -59,8 +64,8 @@ describe('Inspecting an image in docker-registry', () => {
 
   const inspect = async (name: string, platform?: string): Promise<Inspection> => {
     const found = await connection.search.find(parseReference(`${registry.host}/${name}`));
-    const only = platform === undefined ? {} : { only: parsePlatform(platform, '--platform') };
-    return inspectImage(found, connection.reader, only);
+    const only = platform === undefined ? undefined : parsePlatform(platform, '--platform');
+    return inspectImage(imageOf(found, connection), only);
   };
   const push = (image: FixtureManifest, repository = 'app'): Promise<void> =>
     pushFixture({ url: registry.url, repository }, 'v1', image);
@@ -180,7 +185,7 @@ describe('Inspecting an image that its registry shows badly', () => {
     });
     await using connection = await connectForTest();
     const found = await connection.search.find(parseReference(`${server.host}/app:v1`));
-    return await inspectImage(found, connection.reader);
+    return await inspectImage(imageOf(found, connection));
   };
 
   it('with a child that is another is a digest that lies', async () => {

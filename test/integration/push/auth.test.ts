@@ -158,6 +158,27 @@ describe('Pushing to a registry with a token server', () => {
     expect(storage.requests.some(({ headers }) => headers['authorization'] !== undefined)).to.equal(false);
   });
 
+  it('pulls a blob from where the registry redirects to, and takes no credential along', async () => {
+    const copier = await copierAs(PASSWORD);
+    await push(copier, 'team/cdn');
+    await using storage = await startHostileServer(({ url }) => {
+      const blob = image.blobs.find(({ digest }) => url.includes(digest.slice(7)));
+      return blob === undefined ? { status: 404 } : { body: blob.bytes };
+    });
+    proxy.script(({ method, url }) => {
+      const digest = /\/blobs\/sha256:(\w+)$/.exec(url)?.[1];
+      if (method !== 'GET' || digest === undefined) return undefined;
+      return { kind: 'answer', status: 307, headers: { location: `${storage.url}/${digest}?X-Sig=s` } };
+    });
+    const { digest } = await copier.copy(`${proxy.host}/team/cdn:v1`, `oci:${join(copier.folder, 'out')}`);
+    expect(digest).to.equal(image.digest);
+    expect(storage.requests).to.have.length(image.blobs.length);
+    for (const { headers, url } of storage.requests) {
+      expect(headers, url).not.to.have.any.keys('authorization', 'cookie');
+    }
+    expect(copier.trips.join('\n'), 'a signed URL is a credential').not.to.contain('X-Sig');
+  });
+
   it('does not answer the 401 of another host, whatever realm that names', async () => {
     const copier = await copierAs(PASSWORD);
     await using storage = await startHostileServer((_, count) => ({

@@ -1,11 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { RepositoryPush } from '../../../src/registry/push.js';
 import { makeCopier, type Copier } from '../../support/copying.js';
 import { failureOf } from '../../support/failure.js';
 import { startFaultyProxy, type FaultyProxy } from '../../support/faulty-proxy.js';
-import { onTop, randomImage, type FixtureManifest } from '../../support/image-fixtures.js';
+import { startDeafServer } from '../../support/hostile-server.js';
+import { onTop, randomImage, type FixtureBlob, type FixtureManifest } from '../../support/image-fixtures.js';
 import { writeLayout } from '../../support/layout-fixture.js';
 import { pushFixture } from '../../support/push-fixture.js';
 import { PUSH_REGISTRIES, type PushRegistry } from '../../support/push-registries.js';
@@ -118,6 +120,77 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
       }
     });
 
+    it('a push whose connection breaks at each try is connection_lost (12), and leaves no tag', async () => {
+      let cuts = 0;
+      proxy.script(({ method, url }) => {
+        // A registry that lets an upload go on gets a chunk (PATCH) next, and of that too little to go on for ever.
+        if (!isLayerUpload(method, url) && method !== 'PATCH') return undefined;
+        cuts += 1;
+        return { kind: 'cut-request', afterBytes: 1000 };
+      });
+      const failure = await failureOf(() => push('push/lost'));
+      expect(failure).to.include({ code: 'connection_lost', exit: 12 });
+      expect(failure.message).to.contain(proxy.host);
+      expect(cuts).to.be.within(3, 4);
+      expect((await fetch(`${registry.url}/v2/push/lost/manifests/v1`)).status).to.equal(404);
+    });
+
+    it('a pull whose connection breaks at each try is connection_lost (12), and leaves no file of the blob', async () => {
+      await pushFixture({ url: registry.url, repository: 'pull/lost' }, 'v1', image);
+      proxy.script(({ url }) =>
+        url.includes(layerOf(image)) ? { kind: 'cut-answer', afterBytes: 1000 } : undefined,
+      );
+      const failure = await failureOf(() =>
+        copier.copy(`${proxy.host}/pull/lost:v1`, `oci:${join(copier.folder, 'out')}`),
+      );
+      expect(failure).to.include({ code: 'connection_lost', exit: 12 });
+      expect(copier.warnings.join('\n')).to.match(/at byte \d+ of 8388608/);
+      const files = await readdir(join(copier.folder, 'out'), { recursive: true });
+      expect(
+        files.filter((file) => /index\.json|\.part/.test(file) || file.includes(layerOf(image).slice(7))),
+      )
+        .to //
+        .deep.equal([]);
+    });
+
+    it('429 on a manifest and 503 on a blob that are pulled are asked again, as Retry-After says', async () => {
+      await pushFixture({ url: registry.url, repository: 'pull/again' }, 'v1', image);
+      const seen = new Set<string>();
+      const inFive = new Date(Date.now() + 5000).toUTCString();
+      proxy.script(({ url }) => {
+        const what = url.includes('/manifests/') ? 'manifest' : 'blob';
+        if (seen.has(what)) return undefined;
+        seen.add(what);
+        return what === 'manifest'
+          ? { kind: 'answer', status: 429, headers: { 'retry-after': '3' } }
+          : { kind: 'answer', status: 503, headers: { 'retry-after': inFive } };
+      });
+      const { digest } = await copier.copy(
+        `${proxy.host}/pull/again:v1`,
+        `oci:${join(copier.folder, 'out')}`,
+      );
+      expect(digest).to.equal(image.digest);
+      expect(copier.pauses[0]).to.equal(3000);
+      // A date has whole seconds, and some time has passed on both clocks.
+      expect(copier.pauses[1]).to.be.within(0, 5000);
+    });
+
+    it('a blob that is shorter than its manifest says is no image, and is not asked for again', async () => {
+      await pushFixture({ url: registry.url, repository: 'pull/short' }, 'v1', image);
+      proxy.script(({ url }) =>
+        url.includes(layerOf(image))
+          ? { kind: 'change', body: (bytes) => bytes.subarray(0, 4 * MIB) }
+          : undefined,
+      );
+      const from = proxy.exchanges.length;
+      const failure = await failureOf(() =>
+        copier.copy(`${proxy.host}/pull/short:v1`, `oci:${join(copier.folder, 'out')}`),
+      );
+      expect(failure).to.include({ code: 'digest_mismatch', exit: 12 });
+      const asked = proxy.exchanges.slice(from).filter(({ url }) => url.includes(layerOf(image)));
+      expect(asked).to.have.length(1);
+    });
+
     it('a registry that failed while it stored is asked what it has', async () => {
       let failed = 0;
       proxy.script(({ method, url }) => {
@@ -165,16 +238,33 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
       expect((await fetch(`${registry.url}/v2/push/broken/manifests/v1`)).status).to.equal(404);
     });
 
-    it('a server that does not answer is given up', async () => {
-      proxy.script(({ method }) => (method === 'POST' ? { kind: 'silent' } : undefined));
-      const repository = { domain: proxy.host, path: 'push/silent' };
+    /** Of the image's layer, with little patience. */
+    const pushOnto = (path: string) => {
       const { requests } = copier.connection.registry;
-      const silent = new RepositoryPush(requests, repository, { commitTimeoutMs: 100 });
-      const [config] = image.blobs;
-      const content = { open: () => Promise.reject(new Error('nothing was asked for')) as never };
-      const failure = await failureOf(() => silent.blob(config as never, content));
-      expect(failure.code).to.equal('connection_timed_out');
-      expect(copier.pauses).to.have.length(3);
+      const [, layer] = image.blobs;
+      const impatient = new RepositoryPush(requests, { domain: proxy.host, path }, { commitTimeoutMs: 300 });
+      return impatient.blob(layer as FixtureBlob, { open: () => Readable.from([layer?.bytes]) });
+    };
+
+    for (const silent of ['POST', 'PUT']) {
+      it(`a server that does not answer a ${silent} is given up`, async () => {
+        proxy.script(({ method }) => (method === silent ? { kind: 'silent' } : undefined));
+        const failure = await failureOf(() => pushOnto('push/silent'));
+        expect(failure).to.include({ code: 'connection_timed_out', exit: 12 });
+        expect(copier.pauses).to.have.length(3);
+      });
+    }
+
+    it('a server that reads nothing of what it is sent is given up', async () => {
+      await using deaf = await startDeafServer();
+      proxy.script(({ method }) =>
+        method === 'POST'
+          ? { kind: 'change', headers: (answered) => ({ ...answered, location: `${deaf.url}/up` }) }
+          : undefined,
+      );
+      const failure = await failureOf(() => pushOnto('push/deaf'));
+      expect(failure).to.include({ code: 'connection_timed_out', exit: 12 });
+      expect(failure.message).to.contain(deaf.host);
     });
 
     for (const status of [401, 403, 404, 405]) {

@@ -110,6 +110,27 @@ describe('The authenticator', () => {
     }
   });
 
+  it("counts a token's life from when it was issued, unless that makes no sense", async () => {
+    for (const [issuedAgo, renewedAfter] of [
+      [200, 90_000],
+      // By a clock that is ahead, or stands still.
+      [-200, 270_000],
+      [90_000, 270_000],
+    ] as const) {
+      const options = { anonymous: ['pull'], expiresIn: 300, issuedAgo };
+      await withTokens(options, undefined, async ({ authenticator, clock, challenge }, tokens) => {
+        const ask = (): Promise<string | undefined> => authenticator.answer(ACCESS, challenge, undefined);
+        await ask();
+        clock.advance(renewedAfter - 3000);
+        await ask();
+        expect(tokens.requests, `issued ${issuedAgo} s ago, kept`).to.have.length(1);
+        clock.advance(6000);
+        await ask();
+        expect(tokens.requests, `issued ${issuedAgo} s ago, renewed`).to.have.length(2);
+      });
+    }
+  });
+
   it('does not use a token again that the registry refused, and gives up when there is no other', () =>
     withTokens({ anonymous: ['pull'] }, undefined, async ({ authenticator, challenge }, tokens) => {
       const first = await authenticator.answer(ACCESS, challenge, undefined);

@@ -1,11 +1,13 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { digestOf } from '../../../src/oci/digest.js';
 import { ACCEPT_DOCKER } from '../../../src/oci/media-types.js';
 import { parseReference, type Reference } from '../../../src/oci/reference.js';
 import type { DeployerError } from '../../../src/lib/errors.js';
 import { FileChallengeMemory } from '../../../src/registry/challenge-memory.js';
+import { RepositoryPush } from '../../../src/registry/push.js';
 import { makeCertificates } from '../../support/certificates.js';
 import { startDockerRegistry, type DockerRegistry } from '../../support/docker-registry.js';
 import { failureOf } from '../../support/failure.js';
@@ -337,5 +339,34 @@ describe('A search in docker-registry over TLS', () => {
       'https: 200',
       'https: 200',
     ]);
+  });
+
+  it('that wants a client certificate says so, and takes the one that certs.d holds for it, for a push too', async () => {
+    await using folder = await makeTempFolder('mutual-tls');
+    const certificates = await makeCertificates(folder.path);
+    const { caFile, certFile, keyFile } = certificates;
+    await using registry = await startDockerRegistry({ tls: certificates, clientAuthority: caFile });
+    await using connection = await connectForTest();
+    const ca = authorityFile(connection.home, registry.host);
+    await mkdir(dirname(ca), { recursive: true });
+    await copyFile(caFile, ca);
+    const image = await ociImage({ runnable: false });
+    const reference = parseReference(`${registry.host}/app:v1`);
+
+    const refused = await failureOf(() => connection.search.find(reference));
+    expect([refused.code, refused.exit]).to.deep.equal(['tls_failed', 12]);
+    expect(refused.message).to.equal(
+      `${registry.host} wants a client certificate, and takes none of what it got`,
+    );
+    expect(refused.suggestions.join()).to.contain(`~/.docker/certs.d/${registry.host}/client.cert`);
+
+    await copyFile(certFile, join(dirname(ca), 'client.cert'));
+    await copyFile(keyFile, join(dirname(ca), 'client.key'));
+    await using known = await connectForTest({ home: connection.home });
+    const push = new RepositoryPush(known.registry.requests, reference);
+    for (const blob of image.blobs) await push.blob(blob, { open: () => Readable.from([blob.bytes]) });
+    await push.manifest('v1', image);
+    expect((await known.search.find(reference)).stored.digest).to.equal(image.digest);
+    expect(registry.requests().at(-1)).to.equal('GET /v2/app/manifests/v1 200');
   });
 });

@@ -245,18 +245,21 @@ describe('A search that is refused', () => {
 
   it('is asked again after what passes, saying so, and as Retry-After asks', async () => {
     const image = await ociImage({ runnable: false });
-    const answers = [
-      rateLimited('7'),
-      registryError(503, 'UNAVAILABLE', 'soon'),
-      manifestAnswer(image.bytes, image.mediaType, image.digest),
-    ];
-    await using server = await startHostileServer((_, count) => answers[count - 1] ?? { status: 500 });
     await using connection = await connectForTest();
+    const inNineSeconds = (): string => new Date(connection.clock.now() + 9000).toUTCString();
+    const answers = [
+      (): Answer => rateLimited('7'),
+      (): Answer => rateLimited(inNineSeconds()),
+      (): Answer => registryError(503, 'UNAVAILABLE', 'soon'),
+      (): Answer => manifestAnswer(image.bytes, image.mediaType, image.digest),
+    ];
+    await using server = await startHostileServer((_, count) => answers[count - 1]?.() ?? { status: 500 });
     const found = await connection.search.find(parseReference(`${server.host}/app:v1`));
     expect(found.stored.digest).to.equal(image.digest);
-    expect(connection.clock.slept[0]).to.equal(7000);
-    expect(connection.warnings).to.have.length(2);
+    expect(connection.clock.slept.slice(0, 2)).to.deep.equal([7000, 9000]);
+    expect(connection.warnings).to.have.length(3);
     expect(connection.warnings[0]).to.equal(`${server.host} answered 429; asking again in 7.0 s`);
+    expect(connection.warnings[1]).to.contain('9.0 s');
   });
 });
 
