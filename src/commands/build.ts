@@ -27,9 +27,9 @@ import { chooseBuildView } from '../ui/build-view.js';
 type Parsed = Awaited<ReturnType<Build['parseAll']>>;
 
 export default class Build extends BaseCommand {
-  static override summary = 'Build an image with BuildKit through the Docker Engine; with --push, push it.';
+  static override summary = 'Build an image through the Docker Engine or Podman; with --push, push it.';
   static override description =
-    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent.';
+    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent; without BuildKit (Podman, DOCKER_BUILDKIT=0) all of it is.';
   static override examples = [
     '<%= config.bin %> build . --tag registry.fly.io/example:v1 --push',
     '<%= config.bin %> build . --tag example:v1 --build-secret id=npm,src=.npmrc',
