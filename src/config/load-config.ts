@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { DeployerError } from '../lib/errors.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 import { ConfigFile, findConfigFile } from './config-file.js';
 import type { DeployConfig, TargetName } from './deploy-config.js';
 import { readAppSettings, readFileSettings, type AppSettings, type FileSettings } from './file-settings.js';
@@ -154,7 +154,7 @@ class Choice {
   #take<T>(name: string, source: string, text: string, key: string, convert: (text: string) => T | Refusal) {
     const value = convert(text);
     if (value instanceof Refusal) {
-      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${value.reason}`);
+      throw new DeployerError('usage', `${name} is ${JSON.stringify(shownInput(text, 60))}; ${value.reason}`);
     }
     this.#sources[key] = source;
     return value as Exclude<T, Refusal>;
