@@ -2,6 +2,7 @@
 // measured in the same run. Needs a build; with the Debian sid root (scripts/modern-root.mjs) there are more peers.
 import { parseArgs } from 'node:util';
 import { makeTempFolder } from '../test/support/temp-folder.js';
+import { build } from './build.js';
 import { inspect } from './inspect.js';
 import { push } from './push.js';
 import { roundTrips } from './round-trips.js';
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   inspect,
   'round-trips': roundTrips,
   push,
+  build,
 };
 
 const { values, positionals } = parseArgs({

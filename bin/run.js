@@ -10,7 +10,7 @@ const { name, version } = require('../package.json');
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 
 /** Modules of Node that chunks import and most runs never touch. */
-const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:readline']);
+const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:fs/promises', 'node:readline']);
 
 const argv = process.argv.slice(2);
 
@@ -31,17 +31,8 @@ function start() {
     process.exitCode = 1;
     return;
   }
-  keepWasmBaseline();
-  loader()(main).run(argv, main);
-}
-
-/**
- * undici parses HTTP with WebAssembly. V8 would compile that a second time, optimised, on the first answer, and
- * Node waits for it at the end: 100 ms for nothing in a process that reads a few answers. Later versions take
- * no flag once they run, and V8 complains of one that it does not know: so only these are asked.
- */
-function keepWasmBaseline() {
-  if (/^v2[0-3]\./.test(process.version)) require('node:v8').setFlagsFromString('--liftoff-only');
+  const load = loader();
+  load(main).runBundle(argv, BUNDLE, load);
 }
 
 function loader() {

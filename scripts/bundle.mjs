@@ -72,6 +72,9 @@ function asCommonJs(code) {
  * What a file gets in place of a module that would be loaded at each start, or in each request, and of which it
  * hardly uses a thing.
  */
+const UNDICI = /\/node_modules\/undici\//;
+const OCLIF = /\/node_modules\/@oclif\/core\//;
+
 const SLIMMED = [
   {
     // undici's index evaluates all that it has: fetch, WebSocket, caches, mocks.
@@ -87,23 +90,76 @@ const SLIMMED = [
       export { Agent, ProxyAgent, buildConnector };`,
   },
   {
+    // undici parses HTTP with WebAssembly. V8 would compile that a second time, optimised, on the first answer, and Node
+    // waits for it at the end: 100 ms for nothing in a process that reads a few answers. The budget until it does so is
+    // taken when the module is made, right after this; with any flag but its own V8 takes no code cache, not even of
+    // Node's modules, so it is put back at once. Later versions of V8 take no flag once they run.
+    module: '../llhttp/llhttp_simd-wasm.js',
+    importer: UNDICI,
+    contents: `
+      if (/^v2[0-3]\\./.test(process.version)) {
+        const { setFlagsFromString } = require('node:v8');
+        setFlagsFromString('--wasm-tiering-budget=2000000000');
+        process.nextTick(setFlagsFromString, '--wasm-tiering-budget=1800000');
+      }
+      module.exports = require('./node_modules/undici/lib/llhttp/llhttp_simd-wasm.js');`,
+  },
+  {
     // 12 ms. Off unless asked for; undici does without where Node was built without.
     module: 'node:http2',
-    importer: /\/node_modules\/undici\//,
+    importer: UNDICI,
     contents: 'throw new Error("HTTP/2 is not in this bundle")',
   },
   {
     // 8 ms. Tells a body that is a server's request, which none is here; and the most bytes of headers, Node's default.
     module: 'node:http',
-    importer: /\/node_modules\/undici\//,
+    importer: UNDICI,
     contents: 'module.exports = { IncomingMessage: class {}, maxHeaderSize: 16 * 1024 }',
   },
+  // The bundle is handed to oclif as a plugin that is loaded already (src/cli/bundled-plugin.ts), without hooks, help or
+  // topics in files of their own: what oclif looks for such things with is not needed.
+  ...[
+    ['./plugin', 'export class Plugin {}'],
+    ['minimatch', 'export const minimatch = undefined'],
+    ['../module-loader', 'module.exports = {}'],
+    ['./ts-path', 'module.exports = {}'],
+    ['../config/ts-path', 'module.exports = {}'],
+  ].map(([module, contents]) => ({ module, contents, importer: OCLIF })),
   {
-    // oclif asks it at each start whether this is WSL, and on Windows for PowerShell's path.
-    module: 'wsl-utils',
-    importer: /\/node_modules\/@oclif\/core\//,
+    // Nothing here spins by oclif's hand.
+    module: './action/spinner',
+    importer: OCLIF,
+    contents: "export { default } from './node_modules/@oclif/core/lib/ux/action/simple.js'",
+  },
+  {
+    // 6 ms, for terminals' sake, where nobody asked for it.
+    module: 'debug',
+    importer: OCLIF,
     contents: `
-      export { default as isWsl } from 'is-wsl';
+      const silent = Object.assign(() => undefined, { enabled: false });
+      module.exports = process.env.DEBUG ? require('debug') : () => silent;`,
+  },
+  {
+    // 3 ms. Its marks are made when a developer asks for them alone.
+    module: 'node:perf_hooks',
+    importer: OCLIF,
+    contents: 'module.exports = { get performance() { return globalThis.performance; } }',
+  },
+  {
+    // 5 ms. oclif reads one small file, if it is there.
+    module: 'node:fs/promises',
+    importer: OCLIF,
+    contents: `
+      import { readFileSync, statSync } from 'node:fs';
+      export const readFile = async (...args) => readFileSync(...args);
+      export const stat = async (...args) => statSync(...args);`,
+  },
+  {
+    // What oclif asks at each start. To \`--version\` WSL is the Linux that it is, as in bin/run.js.
+    module: 'wsl-utils',
+    importer: OCLIF,
+    contents: `
+      export const isWsl = false;
       export const powerShellPath = async () => (await import('wsl-utils')).powerShellPath();`,
   },
 ];
@@ -114,7 +170,7 @@ function slimModules() {
     setup({ onResolve, onLoad, initialOptions }) {
       const namespace = 'slim';
       for (const { module, importer } of SLIMMED) {
-        onResolve({ filter: new RegExp(`^${module}$`) }, (found) =>
+        onResolve({ filter: new RegExp(`^${module.replaceAll('.', '\\.')}$`) }, (found) =>
           found.namespace !== namespace && importer.test(found.importer)
             ? { path: module, namespace }
             : undefined,

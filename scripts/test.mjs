@@ -1,11 +1,12 @@
 // `npm test`: installs the real parts that the tests use (where it may), builds, runs mocha, and makes sure that
-// nothing stays behind. Arguments go on to mocha: files, -g PATTERN. With DEPLOYER_TEST_PREPARED=1 it neither installs
-// nor builds.
+// nothing stays behind. Arguments go on to mocha: files (one process, in order), -g PATTERN. With
+// DEPLOYER_TEST_PREPARED=1 it neither installs nor builds.
 import { spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { RUN_VARIABLE, survivorsOf } from '../test/support/survivors.mjs';
+import { availableParallelism } from 'node:os';
+import { runLanes } from './test-lanes.mjs';
 
-const EVERYTHING = ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+/** Of about the same length. */
+const LANES = [['test/e2e/**/*.test.ts'], ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts']];
 
 const args = process.argv.slice(2);
 const files = args.filter((arg) => /^(\.\/)?test\//.test(arg));
@@ -15,23 +16,11 @@ if (!unitOnly && process.env.DEPLOYER_TEST_PREPARED === undefined) {
   run(process.execPath, ['scripts/install-test-parts.mjs']);
   run(process.execPath, ['scripts/build.mjs']);
 }
-const id = randomUUID();
-const mocha = spawnSync(
-  process.execPath,
-  [
-    'node_modules/mocha/bin/mocha.js',
-    ...(process.env.CI === 'true' ? ['--forbid-only'] : []),
-    ...args,
-    ...(files.length > 0 ? [] : EVERYTHING),
-  ],
-  { stdio: 'inherit', env: { ...process.env, [RUN_VARIABLE]: id } },
-);
-const survivors = survivorsOf(id);
-for (const { pid, command } of survivors) {
-  console.error(`left by the tests, ended now: process ${pid}: ${command}`);
-  process.kill(pid, 'SIGKILL');
-}
-process.exitCode = mocha.status === 0 && survivors.length === 0 ? 0 : mocha.status || 1;
+const everything = availableParallelism() > 1 ? LANES : [LANES.flat()];
+const lanes = files.length > 0 ? [[]] : everything;
+const options = process.env.CI === 'true' ? ['--forbid-only'] : [];
+if (process.stdout.isTTY) options.push('--color');
+process.exitCode = await runLanes(lanes.map((lane) => [...options, ...args, ...lane]));
 
 function run(program, programArgs) {
   // Its output goes to stderr: stdout is the tests' own.

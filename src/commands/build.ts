@@ -7,7 +7,7 @@ import { buildFlags } from '../cli/build-flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
 import { contextAt, dockerfileAt } from '../config/build-files.js';
-import { parseBuildArgs, parseBuildSecrets, parseLabels } from '../config/build-settings.js';
+import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
@@ -18,6 +18,7 @@ import { systemClock as clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { connectRegistry } from '../registry/connect.js';
+import { flyCapabilities } from '../targets/fly/capabilities.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { buildLines } from '../ui/build-text.js';
 import { chooseBuildView } from '../ui/build-view.js';
@@ -69,6 +70,7 @@ export default class Build extends BaseCommand {
         shapes: new ShapeReader(registry),
         env,
         clock,
+        lag: flyCapabilities.lag,
         keepSecret: (value) => redactor.add(value),
         onBuild: view.show,
         onPush: view.showPush,
@@ -94,18 +96,12 @@ async function requestOf(
   const { tag = 'latest', digest, ...name } = parseRegistryImage(flags.tag);
   if (digest !== undefined)
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
-  const target = flags['build-target'];
   return {
     reference: { ...name, tag },
     context: await contextAt(args.context),
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
-    buildArgs: parseBuildArgs(flags['build-arg'] ?? [], env),
-    labels: parseLabels(flags.label ?? []),
-    secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
-    noCache: flags['no-cache'],
-    provenance: flags.provenance as BuildImageRequest['provenance'],
+    ...readBuildFlags(flags, env),
     push: flags.push,
-    ...(target === undefined ? {} : { target }),
     ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') }),
   };
 }

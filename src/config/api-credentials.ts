@@ -6,6 +6,9 @@ import { readBounded } from './bounded-file.js';
 const DEFAULT_URL = 'https://api.machines.dev';
 const URL_VARIABLES = ['DEPLOYER_API_URL', 'FLY_FLAPS_BASE_URL'] as const;
 const TOKEN_VARIABLES = ['DEPLOYER_API_TOKEN', 'FLY_ACCESS_TOKEN', 'FLY_API_TOKEN'] as const;
+/** How to get at the token of the one API that is on this machine. */
+export const EMULATOR_TOKEN =
+  'put the token of the emulator into DEPLOYER_API_TOKEN: deployer emulator start prints the line for it (its data folder keeps it in the file token)';
 const LARGEST_TOKEN_FILE = 64 * 1024;
 
 export interface ApiFlags {
@@ -37,7 +40,7 @@ export interface ApiInputs {
  */
 export async function apiCredentials(inputs: ApiInputs): Promise<ApiCredentials> {
   const url = apiUrl(inputs);
-  const { token, from } = await readToken(inputs);
+  const { token, from } = await readToken(inputs, isLoopbackHost(new URL(url).hostname));
   inputs.keepSecret(token);
   return { url, authorization: authorizationOf(token, from), source: from };
 }
@@ -67,7 +70,10 @@ function apiUrl({ flags, env }: ApiInputs): string {
   return url.href.replace(/\/+$/, '');
 }
 
-async function readToken({ flags, env, cwd }: ApiInputs): Promise<{ token: string; from: string }> {
+async function readToken(
+  { flags, env, cwd }: ApiInputs,
+  isLocal: boolean,
+): Promise<{ token: string; from: string }> {
   const file = flags['token-file'];
   if (file !== undefined) return { token: await tokenFromFile(file, cwd), from: '--token-file' };
   const variable = TOKEN_VARIABLES.find((name) => env[name]?.trim());
@@ -75,7 +81,7 @@ async function readToken({ flags, env, cwd }: ApiInputs): Promise<{ token: strin
     throw new DeployerError('api_unauthorized', 'there is no token for the deploy API', {
       evidence: [`neither --token-file nor ${TOKEN_VARIABLES.join(', ')} is set`],
       suggestions: [
-        'fly tokens create deploy, and put its output into FLY_API_TOKEN',
+        isLocal ? EMULATOR_TOKEN : 'put the output of fly tokens create deploy into FLY_API_TOKEN',
         'or name a file with --token-file FILE',
       ],
     });

@@ -53,7 +53,7 @@ export async function parseToml(text: string): Promise<TomlTable> {
   try {
     return toTable(parseTOML(text, { tomlVersion: '1.0' }));
   } catch (error) {
-    if (error instanceof ParseError) throw new TomlSyntaxError(error.message, placeOf(error, text));
+    if (error instanceof ParseError) throw syntaxError(error, text);
     // The parser recurses, and spreads strings: a thousandfold nesting or a huge string ends its stack.
     if (error instanceof RangeError)
       throw new TomlSyntaxError('Nested too deeply, or a string too long', { line: 1, column: 1 });
@@ -61,15 +61,33 @@ export async function parseToml(text: string): Promise<TomlTable> {
   }
 }
 
-/** That a line is not complete shows at the start of the next, or at the text's end: the line itself is named. */
-function placeOf(error: { lineNumber: number; column: number; message: string }, text: string): Position {
+interface ParseFault {
+  readonly lineNumber: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+function syntaxError(fault: ParseFault, text: string): TomlSyntaxError {
   const lines = text.split(/\r?\n/);
-  const at = { line: error.lineNumber, column: error.column + 1 };
+  const at = placeOf(fault, lines);
+  const isHeader = /^\s*\[/.test(lines[at.line - 1] ?? '') && fault.message.endsWith(ON_ONE_LINE);
+  return new TomlSyntaxError(isHeader ? "A table's header ends with ]" : fault.message, at);
+}
+
+const ON_ONE_LINE = 'on the same line';
+
+/** That a line is not complete shows where the next one begins, or at the text's end: the line itself is named. */
+function placeOf({ lineNumber, column, message }: ParseFault, lines: readonly string[]): Position {
+  const at = { line: lineNumber, column: column + 1 };
   const before = lines.slice(0, at.line - 1).findLastIndex((line) => line.trim() !== '');
   const previous = lines[before]?.trimEnd();
   const isAtEnd = lines.slice(at.line - 1).every((line) => line.trim() === '');
-  const isIncomplete = /=\s*(?:#.*)?$/.test(previous ?? '') || error.message.endsWith('on the same line');
-  return at.column === 1 && previous !== undefined && (isAtEnd || isIncomplete)
+  const isIncomplete =
+    /=\s*(?:#.*)?$/.test(previous ?? '') ||
+    message.endsWith(ON_ONE_LINE) ||
+    message.startsWith('No newlines');
+  const isAtStart = (lines[at.line - 1] ?? '').slice(0, column).trim() === '';
+  return isAtStart && previous !== undefined && (isAtEnd || isIncomplete)
     ? { line: before + 1, column: previous.length + 1 }
     : at;
 }

@@ -1,6 +1,8 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
 import type { BuildSecret } from '../config/build-settings.js';
-import { build, type DockerfileSource } from '../engine/build/build.js';
+import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
+import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
+import { buildClassic } from '../engine/build/classic.js';
 import { decideOutput, type Provenance } from '../engine/build/output.js';
 import type { BuildEvent } from '../engine/build/progress.js';
 import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
@@ -8,8 +10,9 @@ import { probeEngine, type EngineCapabilities } from '../engine/capabilities.js'
 import type { Engine } from '../engine/engine.js';
 import type { FindLogin } from '../engine/login.js';
 import { pushImage } from '../engine/push.js';
+import type { Capabilities } from '../image/capabilities.js';
 import { inspectImage, type Inspection } from '../image/inspect.js';
-import type { ImageSearch } from '../image/search.js';
+import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
@@ -37,6 +40,8 @@ export interface BuildImagePorts {
   readonly shapes: ShapeReader;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Of registries that show a push only some time after it. */
+  readonly lag?: Capabilities['lag'];
   /** Told a secret's value before the build gets it. */
   readonly keepSecret: (value: string) => void;
   readonly onBuild: (event: BuildEvent) => void;
@@ -69,44 +74,121 @@ export async function buildImage(
   request: BuildImageRequest,
   ports: BuildImagePorts,
 ): Promise<BuildImageResult> {
-  const { engine, clock, signal } = ports;
-  const { reference } = request;
-  const started = clock.now();
-  const capabilities = await probeEngine(engine, signal);
-  const output = outputFor(request.provenance, capabilities);
-  const name = formatReference(reference);
-  const built = await build(
-    { ...request, tags: [name], output, secrets: await readSecrets(request.secrets, ports) },
-    { engine, findLogin: ports.findLogin, onEvent: ports.onBuild, signal },
-  );
-  const ended = clock.now();
-  const stored = request.push
-    ? await pushAndConfirm(reference, output, ports)
-    : localDigest(built.id, output);
+  const image = await ImageBuild.prepare(request, ports);
+  const built = await image.build();
+  const pushed = request.push ? await image.push() : undefined;
+  const { clock } = ports;
   return {
-    reference: name,
-    imageId: built.id,
-    ...stored,
-    pushed: request.push,
-    contextBytesSent: built.contextBytesSent,
+    ...image.result(built, pushed),
     durations: {
-      build: ended - started,
-      push: request.push ? clock.now() - ended : 0,
-      total: clock.now() - started,
+      build: built.durationMs,
+      push: pushed?.durationMs ?? 0,
+      total: clock.now() - image.started,
     },
   };
 }
 
-function outputFor(provenance: Provenance, engine: EngineCapabilities): BuildOutput {
-  if (engine.buildKit) return decideOutput(provenance, engine);
-  throw new DeployerError(
-    'build_unavailable',
-    `${engine.product} ${engine.version} has no BuildKit to build with`,
-    {
-      evidence: [`API ${engine.apiVersion}`],
-      suggestions: ['point DOCKER_HOST at a Docker Engine of 18.09 or later'],
-    },
-  );
+interface Built extends BuiltImage {
+  /** milliseconds */
+  readonly durationMs: number;
+}
+
+/** What its registry has after a push. */
+export interface Pushed extends Required<
+  Pick<BuildImageResult, 'digest' | 'mediaType' | 'kind' | 'attestations'>
+> {
+  readonly found: FoundImage;
+  /** milliseconds */
+  readonly durationMs: number;
+}
+
+/** A build and the push after it. Prepared by reading alone, so that a plan can tell of both. */
+export class ImageBuild {
+  readonly started: number;
+  readonly engine: EngineCapabilities;
+  /** What the engine will store. */
+  readonly output: BuildOutput;
+  readonly #builder: Builder;
+  readonly #request: BuildImageRequest;
+  readonly #ports: BuildImagePorts;
+
+  private constructor(
+    started: number,
+    request: BuildImageRequest,
+    ports: BuildImagePorts,
+    engine: EngineCapabilities,
+  ) {
+    this.started = started;
+    this.engine = engine;
+    this.#builder = chooseBuilder(engine, ports.env['DOCKER_BUILDKIT']);
+    this.output = outputFor(request, this.#builder, engine);
+    this.#request = request;
+    this.#ports = ports;
+  }
+
+  /** @throws DeployerError `build_unavailable` for what the engine can't do; `engine_unavailable` */
+  static async prepare(request: BuildImageRequest, ports: BuildImagePorts): Promise<ImageBuild> {
+    const started = ports.clock.now();
+    return new ImageBuild(started, request, ports, await probeEngine(ports.engine, ports.signal));
+  }
+
+  async build(): Promise<Built> {
+    const { engine, findLogin, onBuild, clock, signal } = this.#ports;
+    const started = clock.now();
+    const settings = { ...this.#request, tags: [formatReference(this.#request.reference)] };
+    const ports = { engine, findLogin, onEvent: onBuild, signal };
+    const builder = this.#builder;
+    const built =
+      builder.kind === 'classic'
+        ? await buildClassic(settings, builder, ports)
+        : await build(
+            { ...settings, output: this.output, secrets: await readSecrets(settings.secrets, this.#ports) },
+            ports,
+          );
+    return { ...built, durationMs: clock.now() - started };
+  }
+
+  /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
+  async push(): Promise<Pushed> {
+    const { engine, findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
+    const { reference } = this.#request;
+    const started = clock.now();
+    const login = await findLogin(reference.domain);
+    const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
+    const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
+    const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
+    const { mediaType, kind, attestations } = await inspectImage({
+      name: formatReference(reference),
+      stored: found.stored,
+      content: shapes.contentOf(reference, signal),
+    });
+    const isAttested = this.output.store === 'containerd' && this.output.provenance !== 'off';
+    if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, pushed, isAttested);
+    return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
+  }
+
+  /** What there is now. */
+  result(built: Built, pushed: Pushed | undefined): Omit<BuildImageResult, 'durations'> {
+    const { id, contextBytesSent } = built;
+    return {
+      reference: formatReference(this.#request.reference),
+      imageId: id,
+      ...(pushed === undefined ? localDigest(id, this.output) : inRegistry(pushed)),
+      pushed: pushed !== undefined,
+      contextBytesSent,
+    };
+  }
+}
+
+function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
+  return { digest, mediaType, kind, attestations };
+}
+
+function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
+  if (builder.kind === 'buildkit') return decideOutput(request.provenance, engine);
+  refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
+  // One manifest, whatever the store; its digest only a push can tell.
+  return { store: 'graphdriver' };
 }
 
 /** Their values are kept out of what is printed, as a whole and line by line. */
@@ -138,26 +220,6 @@ async function readSecretFile({ id, file }: BuildSecret & { readonly file: strin
 
 function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'digest'> {
   return output.store === 'containerd' ? { digest: id } : {};
-}
-
-/** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
-async function pushAndConfirm(
-  reference: Reference & { readonly tag: string },
-  output: BuildOutput,
-  ports: BuildImagePorts,
-): Promise<Required<Pick<BuildImageResult, 'digest' | 'mediaType' | 'kind' | 'attestations'>>> {
-  const { engine, signal, search, shapes } = ports;
-  const login = await ports.findLogin(reference.domain);
-  const digest = await pushImage(reference, { engine, login, onProgress: ports.onPush, signal });
-  const found = await search.find({ ...reference, digest }, { signal });
-  const { mediaType, kind, attestations } = await inspectImage({
-    name: formatReference(reference),
-    stored: found.stored,
-    content: shapes.contentOf(reference, signal),
-  });
-  const isAttested = output.store === 'containerd' && output.provenance !== 'off';
-  if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, digest, isAttested);
-  return { digest, mediaType, kind, attestations };
 }
 
 function notAsPlanned(reference: Reference, digest: Digest, isAttested: boolean): DeployerError {

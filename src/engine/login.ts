@@ -6,3 +6,26 @@ export type RegistryLogin =
 
 /** Looks up who a registry is to be asked as; undefined means: anonymous. */
 export type FindLogin = (host: string) => Promise<RegistryLogin | undefined>;
+
+/** As docker hands it to an engine (its AuthConfig); of nobody it is empty. */
+export function authConfigOf(login: RegistryLogin | undefined, serveraddress: string): object {
+  switch (login?.kind) {
+    case undefined:
+      return {};
+    case 'password':
+      return { username: login.username, password: login.password, serveraddress };
+    case 'identity-token':
+      return { identitytoken: login.token, serveraddress };
+    case 'registry-token':
+      return { registrytoken: login.token, serveraddress };
+  }
+}
+
+/**
+ * For the headers X-Registry-Auth and X-Registry-Config: JSON in RFC 4648 base64url, with its padding. Without, docker
+ * takes a login of two lengths in three for none, and Podman refuses the request.
+ */
+export function encodeLogins(value: object): string {
+  const text = Buffer.from(JSON.stringify(value)).toString('base64');
+  return text.replaceAll('+', '-').replaceAll('/', '_');
+}

@@ -4,7 +4,7 @@ import { isDigest, type Digest } from '../oci/digest.js';
 import { repositoryOf, type Reference } from '../oci/reference.js';
 import { EngineRefusal, engineLost, type Engine } from './engine.js';
 import { readJsonLines } from './json-stream.js';
-import type { RegistryLogin } from './login.js';
+import { authConfigOf, encodeLogins, type RegistryLogin } from './login.js';
 
 export interface PushPorts {
   readonly engine: Engine;
@@ -34,7 +34,7 @@ export async function pushImage(
       path: `/images/${name}/push`,
       query: { tag: reference.tag },
       // Without the header older engines refuse the request.
-      headers: { 'X-Registry-Auth': encodeLogin(login, reference.domain) },
+      headers: { 'X-Registry-Auth': encodeLogins(authConfigOf(login, reference.domain)) },
       signal,
     });
     for await (const line of readJsonLines(answer)) {
@@ -56,24 +56,6 @@ export async function pushImage(
   }
   if (digest !== undefined) return digest;
   throw refused(reference, 'the engine told no digest of what it pushed');
-}
-
-/** RFC 4648 base64url of JSON (docker's AuthConfig); empty for nobody. */
-function encodeLogin(login: RegistryLogin | undefined, serveraddress: string): string {
-  return Buffer.from(JSON.stringify(authOf(login, serveraddress))).toString('base64url');
-}
-
-function authOf(login: RegistryLogin | undefined, serveraddress: string): object {
-  switch (login?.kind) {
-    case undefined:
-      return {};
-    case 'password':
-      return { username: login.username, password: login.password, serveraddress };
-    case 'identity-token':
-      return { identitytoken: login.token, serveraddress };
-    case 'registry-token':
-      return { registrytoken: login.token, serveraddress };
-  }
 }
 
 /** A graphdriver store tells it as data, the containerd store as a line for people. */

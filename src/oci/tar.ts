@@ -57,19 +57,83 @@ export function textOf(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end === -1 ? bytes.length : end);
 }
 
-/** The header of a file in ustar; nothing in it tells when or by whom it was made. */
+/** An entry as it is written. What belongs to no user or group in particular is root's. */
+export interface TarEntry {
+  /** of a folder with a slash at its end */
+  readonly name: string;
+  /** `0` file, `1` hard link, `2` symbolic link, `3` character device, `4` block device, `5` folder, `6` fifo */
+  readonly type: '0' | '1' | '2' | '3' | '4' | '5' | '6';
+  /** bytes that follow; 0 for all but files */
+  readonly size: number;
+  /** permissions, with setuid, setgid and sticky */
+  readonly mode: number;
+  /** seconds since the epoch, whole */
+  readonly modified: number;
+  readonly linkname?: string;
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+/** What 11 octal digits can't hold: 8 GiB, and the year 2242. */
+const ELEVEN_DIGITS = 8 ** 11;
+
+/**
+ * The header of an entry: one block, and before it those of pax that a name takes which is long or not ASCII, or a
+ * time before 1970.
+ */
+export function tarHeader(entry: TarEntry): Buffer {
+  const records = paxRecords(entry);
+  if (records === '') return headerBlock(entry);
+  const size = Buffer.byteLength(records);
+  const pax = headerBlock({ name: 'PaxHeader', type: 'x', size, mode: 0o644, modified: 0 });
+  const body = Buffer.alloc(size + paddingAfter(size));
+  body.write(records);
+  return Buffer.concat([pax, body, headerBlock(entry)]);
+}
+
+/** The header of a file; nothing in it tells when or by whom it was made. */
 export function tarFileHeader(name: string, size: number): Buffer {
+  return tarHeader({ name, type: '0', size, mode: 0o644, modified: 0 });
+}
+
+function paxRecords({ name, linkname = '', modified }: TarEntry): string {
+  let records = '';
+  if (!fitsField(name)) records += paxRecord('path', name);
+  if (!fitsField(linkname)) records += paxRecord('linkpath', linkname);
+  if (modified < 0 || modified >= ELEVEN_DIGITS) records += paxRecord('mtime', String(modified));
+  return records;
+}
+
+function fitsField(text: string): boolean {
+  return text.length <= 100 && Buffer.byteLength(text) === text.length;
+}
+
+/** `LENGTH KEY=VALUE\n`, where the length counts its own digits. */
+function paxRecord(key: string, value: string): string {
+  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+  let length = rest + String(rest).length;
+  if (rest + String(length).length !== length) length += 1;
+  return `${length} ${key}=${value}\n`;
+}
+
+function headerBlock(entry: Omit<TarEntry, 'type'> & { readonly type: TarEntry['type'] | 'x' }): Buffer {
+  const { name, type, size, mode, modified, linkname, device } = entry;
   const block = Buffer.alloc(BLOCK);
-  if (Buffer.byteLength(name) > 100) throw new RangeError(`a name too long for a tar header: ${name}`);
-  block.write(name, 0);
-  block.write('0000644\0', 100);
-  block.write('0000000\0', 108);
-  block.write('0000000\0', 116);
+  // What does not fit stands in pax, too, which goes before.
+  block.write(name, 0, 100);
+  writeOctal(block, 100, 7, mode);
+  writeOctal(block, 108, 7, 0);
+  writeOctal(block, 116, 7, 0);
   writeSize(block, size);
-  block.write('00000000000\0', 136);
-  block.write('0', 156);
+  writeOctal(block, 136, 11, modified >= 0 && modified < ELEVEN_DIGITS ? modified : 0);
+  block.write(type, 156);
+  if (linkname !== undefined) block.write(linkname, 157, 100);
   block.write('ustar\x0000', 257);
-  block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\0 `, 148);
+  if (device !== undefined) {
+    writeOctal(block, 329, 7, device.major);
+    writeOctal(block, 337, 7, device.minor);
+  }
+  writeOctal(block, 148, 6, checksumOf(block));
+  block[155] = 0x20;
   return block;
 }
 
@@ -95,11 +159,21 @@ function readNumber(block: Buffer, at: number, length: number): number {
   return /^[0-7]*$/.test(digits) ? parseInt(digits || '0', 8) : NaN;
 }
 
+/** Octal digits, or GNU's base 256 for 8 GiB and more: all that reads tar knows it, and it stays one block. */
 function writeSize(block: Buffer, size: number): void {
-  if (size < 8 ** 11) block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+  if (size < ELEVEN_DIGITS) writeOctal(block, 124, 11, size);
   else {
     block[124] = 0x80;
     block.writeBigUInt64BE(BigInt(size), 128);
+  }
+}
+
+/** The field's last byte stays the NUL that ends it. */
+function writeOctal(block: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place -= 1) {
+    block[place] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
   }
 }
 

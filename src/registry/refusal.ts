@@ -73,7 +73,7 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
       ...(sent ? ["check the repository's name: some registries answer 401 for what is not there"] : []),
       "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
       ...(domain === 'registry.fly.io'
-        ? ['for registry.fly.io: user "x", password a Fly token (flyctl auth docker)']
+        ? ['for registry.fly.io: user "x", password a Fly token (fly auth docker)']
         : []),
     ],
   };

@@ -70,14 +70,17 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: [...DEPLOY, '--strategy', 'canary'],
     says: /^✖ --strategy is "canary"; .* not built yet; expected rolling or immediate\n/,
   },
-  'a build': {
-    args: [...DEPLOY, '--build', 'always'],
-    exit: 6,
-    says: /^✖ --build always: deploy does not build yet/,
+  'a build that is forbidden': {
+    args: [...DEPLOY, '--build', 'never', '--no-cache'],
+    says: /^✖ --no-cache: --build never builds nothing\n/,
+  },
+  'a build from nothing': {
+    args: [...DEPLOY, '--label', 'a=b'],
+    says: /^✖ --label: there is nothing to build from\n/,
   },
   'a choice that is none': {
     args: [...DEPLOY, '--accept', 'oci'],
-    says: /^✖ --accept is "oci"; expected all or docker\n {2}Try: deployer deploy \[FLAGS\]\n/,
+    says: /^✖ --accept is "oci"; expected all or docker\n {2}Try: deployer deploy \[CONTEXT\] \[FLAGS\]\n/,
   },
   'a variable without a value': {
     args: [...DEPLOY, '-e', 'LOG_LEVEL'],
@@ -94,7 +97,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a flag without its value': {
     args: ['deploy', '-i', 'example:v1', '--app'],
-    says: /^✖ --app needs a value\n {2}Try: deployer deploy \[FLAGS\]\n {2}Try: deployer deploy --help\n$/,
+    says: /^✖ --app needs a value\n {2}Try: deployer deploy \[CONTEXT\] \[FLAGS\]\n {2}Try: deployer deploy --help\n$/,
   },
   'a choice without its value': { args: [...DEPLOY, '--accept'], says: /^✖ --accept needs a value: all or / },
   'a switch with a value': {
@@ -144,8 +147,12 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     says: /^✖ "\*\*\*registry\.example\.com\/app" is not a command of deployer\n(?![^]*:pw)/,
   },
   'an argument too many': {
-    args: ['deploy', '.', '-a', 'shop'],
-    says: /^✖ "deploy" takes no arguments, .* "\."\n/,
+    args: ['deploy', '.', 'more', '-a', 'shop'],
+    says: /^✖ too many arguments: "more"\n/,
+  },
+  'a context that is none': {
+    args: [...DEPLOY, 'nowhere'],
+    says: /^✖ CONTEXT: nowhere is not there\n/,
   },
   'plain http to another machine': {
     args: [...DEPLOY, '--api-url', 'http://api.example.com'],
@@ -291,6 +298,10 @@ describe('input that can not be acted on', function () {
     const before = await withoutChecks(stage);
     const port = await freePort();
     const deploy = (...args: string[]): string[] => ['deploy', '-e', 'NEW=1', '-i', image.reference, ...args];
+    const registry = `http://127.0.0.1:${stage.platform.emulator.registry.split(':')[1]}`;
+    const noApi = ['deploy -i example:v1', 'status', 'release list', 'release show', 'release rollback'].map(
+      (args) => stage.run([...args.replace('example:v1', image.reference).split(' '), '--api-url', registry]),
+    );
     const [token, refused, unknown, page, missing] = await Promise.all([
       stage.run(deploy(), { env: { DEPLOYER_API_TOKEN: 'not-the-token' } }),
       stage.run(deploy('--api-url', `http://127.0.0.1:${port}`)),
@@ -299,9 +310,21 @@ describe('input that can not be acted on', function () {
       stage.run(['deploy', '-i', `${image.reference}-2`]),
     ]);
     expect(token.code).to.equal(4);
-    expect(token.stderr).to.match(/✖ .* does not accept the token of DEPLOYER_API_TOKEN/);
+    expect(token.stderr).to.match(
+      /✖ .* does not accept the token of DEPLOYER_API_TOKEN[^]* Try: put the token of the emulator into DEPLOYER_API_TOKEN: deployer emulator start prints/,
+    );
     expect(refused.code).to.equal(12);
-    expect(refused.stderr).to.contain(`✖ nothing listens at 127.0.0.1:${port}`);
+    expect(refused.stderr).to.match(
+      RegExp(
+        `✖ nothing listens at 127.0.0.1:${port}: [^]* {2}Try: deployer emulator start --api-port ${port}\\n`,
+      ),
+    );
+    for (const { code, stderr } of await Promise.all(noApi)) {
+      expect(stderr).to.match(
+        /✖ no Machines API answers there[^]* {2}GET \S+\/v1\/apps\/shop: 404[^]* {2}Try: .*--api-url/,
+      );
+      expect(code).to.equal(12);
+    }
     expect(unknown.code).to.equal(12);
     expect(unknown.stderr).to.contain("✖ the host name api.deployer.invalid can't be resolved");
     expect(page.code).to.equal(12);

@@ -81,7 +81,10 @@ describe('the demo', function () {
   });
 
   it('says why its platform does not start, and how to do without an engine, in no stack', async () => {
-    const { code, text } = await runDemo('banana');
+    const [{ code, text }, without] = await Promise.all([
+      runDemo('banana'),
+      runDemo('banana', { args: ['--runtime', 'none'] }),
+    ]);
     expect(code, text).to.equal(1);
     expect(text).to.contain(
       '✖ the platform did not start; without a Docker Engine: npm run demo -- --runtime none\n',
@@ -89,7 +92,6 @@ describe('the demo', function () {
     expect(text)
       .to.contain('DOCKER_HOST: "banana" can\'t be used')
       .and.not.match(/^ {4}at |SyntaxError/m);
-    const without = await runDemo('banana', { args: ['--runtime', 'none'] });
     expect(without.code, without.text).to.equal(0);
     expect(without.text).to.contain('(machines are simulated, as asked for)');
   });
@@ -109,10 +111,10 @@ describe('the demo', function () {
       expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
       expect(await engine.docker.listImages({ all: true })).to.deep.equal([]);
 
-      const stopped = await runDemo(engine.dockerHost, { interruptAt: 'v1 is live' });
-      expect(stopped.code, stopped.text).to.equal(130);
-      const creating = await runDemo(engine.dockerHost, { interruptAt: '==> Release v1' });
-      expect(creating.code, creating.text).to.equal(130);
+      const interrupted = await Promise.all(
+        ['v1 is live', '==> Release v1'].map((interruptAt) => runDemo(engine.dockerHost, { interruptAt })),
+      );
+      for (const each of interrupted) expect(each.code, each.text).to.equal(130);
       expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
       expect(await engine.docker.listImages({ all: true })).to.deep.equal([]);
     });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
 import { PROJECT, type RunningProgram } from '../support/program.js';
@@ -73,6 +74,17 @@ describe('a deploy that is interrupted', function () {
     await expectImage('json', good);
   });
 
+  it('takes one Ctrl-C that comes twice, from the terminal and from npx, for one wish', async () => {
+    const program = await midRelease('twice');
+    program.kill('SIGINT');
+    await delay(20);
+    program.kill('SIGINT');
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(130);
+    expect(stderr).to.match(/✖ v2 was interrupted; v1 is back\n/);
+    await expectImage('twice', good);
+  });
+
   it('takes SIGHUP for the same, and the signals that follow of themselves for no second wish', async () => {
     const program = await midRelease('hup');
     program.kill('SIGHUP');
@@ -110,6 +122,8 @@ describe('a deploy that is interrupted', function () {
     const program = await midRelease('halt');
     program.kill('SIGINT');
     await eventually(() => expect(program.stderr()).to.contain('putting v1 back'));
+    // Sooner it might be the first one's echo.
+    await delay(350);
     const asked = performance.now();
     program.kill('SIGINT');
     const { code, stderr } = await program.finished;

@@ -30,7 +30,7 @@ export function buildFailed({ message, step, dockerfile }: BuildFailure): Deploy
     ],
     suggestions:
       code === 'build_failed'
-        ? []
+        ? [`mend ${where} or what it works on, and build again`]
         : ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'],
   });
 }
@@ -39,12 +39,12 @@ function syntaxError(reason: string, where: string): DeployerError {
   const what = reason.replace(/^.*parse error(?: on)? line \d+:?\s*/i, '');
   return new DeployerError('build_failed', `${where}: ${what}`, {
     evidence: [reason],
-    suggestions: [`mend the line in ${where}`],
+    suggestions: [`mend ${where}, and build again`],
   });
 }
 
 function headline(reason: string, step: FailedStep | undefined, where: string): string {
-  const exit = /exit code: (\d+)/.exec(reason)?.[1];
+  const exit = /(?:exit code:|non-zero code:|exit status) (\d+)/.exec(reason)?.[1];
   if (exit !== undefined && step !== undefined) {
     return `the build failed: ${where}: ${instructionOf(step)} ended with exit code ${exit}`;
   }
@@ -66,7 +66,11 @@ function withoutPrefixes(message: string): string {
 
 /** What a registry refuses to the build is not the Dockerfile's fault. */
 function codeOf(reason: string): ErrorCode {
-  if (/401 Unauthorized|authorization failed|failed to authorize|no basic auth credentials/i.test(reason)) {
+  if (
+    /401 Unauthorized|authorization failed|failed to authorize|no basic auth credentials|authentication required/i.test(
+      reason,
+    )
+  ) {
     return 'registry_unauthorized';
   }
   return /403 Forbidden|insufficient_scope|pull access denied/i.test(reason)

@@ -25,16 +25,32 @@ export type BuildOutput =
 
 /** The parameters of `POST /build?version=2`, without those of its session. */
 export function buildQuery(settings: BuildSettings): Record<string, string | readonly string[]> {
-  const { tags, labels, target, platform, noCache, output } = settings;
+  const { output } = settings;
   return {
     version: '2',
-    t: tags,
+    ...sharedQuery(settings),
     buildargs: JSON.stringify({ ...settings.buildArgs, ...attestArgs(output) }),
+    ...(output.store === 'graphdriver' ? {} : { outputs: outputsOf(output.mediaTypes) }),
+  };
+}
+
+/** The parameters of `POST /build` of a classic builder, without its Dockerfile. */
+export function classicQuery(
+  settings: Omit<BuildSettings, 'output'>,
+): Record<string, string | readonly string[]> {
+  // The containers of its steps go in any case, also of one that failed.
+  return { version: '1', ...sharedQuery(settings), rm: '1', forcerm: '1' };
+}
+
+function sharedQuery(settings: Omit<BuildSettings, 'output'>): Record<string, string | readonly string[]> {
+  const { tags, buildArgs, labels, target, platform, noCache } = settings;
+  return {
+    t: tags,
+    buildargs: JSON.stringify(buildArgs),
     labels: JSON.stringify(labels),
     ...(target === undefined ? {} : { target }),
     ...(platform === undefined ? {} : { platform: formatPlatform(platform) }),
     ...(noCache ? { nocache: '1' } : {}),
-    ...(output.store === 'graphdriver' ? {} : { outputs: outputsOf(output.mediaTypes) }),
   };
 }
 

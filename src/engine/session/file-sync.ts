@@ -1,11 +1,9 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
+import { contentOf, readAtOnce } from '../context/content.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
 import { ContextSize } from '../context/size.js';
-import { unreadable, walkContext, type ContextEntry } from '../context/walk.js';
+import { deviceOf, walkContext, type ContextEntry } from '../context/walk.js';
 import {
   decodePacket,
   encodeData,
@@ -31,9 +29,10 @@ export interface FileSyncOptions {
   readonly onFailure: (error: DeployerError) => void;
 }
 
-const CHUNK = 128 * 1024;
 /** Files that are read at the same time. */
 const SENDERS = 4;
+/** Bytes up to which a file is read in place: the way through the pool of threads takes longer than the read. */
+const SMALL = 128 * 1024;
 
 /**
  * `moby.filesync.v1.FileSync/DiffCopy`: tells what lies in a folder and sends what the engine asks for, which is
@@ -135,42 +134,16 @@ class FolderSender {
     const entry = this.#files.get(id);
     if (entry === undefined)
       throw new GrpcStatus(GRPC_CODE.internal, `file ${id} was asked for: there is none`);
-    for await (const chunk of contentOf(this.#root, entry)) {
-      await this.#call.send(encodeData(id, chunk));
-      this.#options.onSent(chunk.length, this.#name);
-    }
+    if (entry.stats.size <= SMALL) await this.#sendChunk(id, readAtOnce(this.#root, entry));
+    else for await (const chunk of contentOf(this.#root, entry)) await this.#sendChunk(id, chunk);
     await this.#call.send(encodeEndOfData(id));
   }
-}
 
-/**
- * The content of a file of the context.
- * @throws DeployerError `context_unreadable` when it can't be read, or is not as long as it was when it was told
- */
-export async function* contentOf(root: string, entry: ContextEntry): AsyncGenerator<Buffer> {
-  const size = Number(entry.stats.size);
-  let read = 0;
-  try {
-    // A link or a pipe that took the file's place is not followed, and not waited for.
-    await using file = await open(
-      join(root, entry.path),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
-    for (;;) {
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(size - read, 0) + 1));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length);
-      if (bytesRead === 0) break;
-      read += bytesRead;
-      if (read > size) break;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } catch (error) {
-    if (error instanceof Error && 'syscall' in error) {
-      throw unreadable(entry.path, (error as NodeJS.ErrnoException).code ?? error.message, error);
-    }
-    throw error;
+  async #sendChunk(id: number, chunk: Buffer): Promise<void> {
+    // Without data it would be the end.
+    if (chunk.length > 0) await this.#call.send(encodeData(id, chunk));
+    this.#options.onSent(chunk.length, this.#name);
   }
-  if (read !== size) throw unreadable(entry.path, 'it changed while it was being sent');
 }
 
 function statOf({ path, kind, stats, linkname }: ContextEntry): FileStat {
@@ -205,11 +178,6 @@ function goMode(mode: bigint, kind: ContextEntry['kind']): number {
   let result = GO_MODE[kind] + Number(mode & 0o777n) + (isCharacterDevice ? GO_CHARACTER_DEVICE : 0);
   for (const [bit, goBit] of GO_SPECIAL) if ((mode & bit) !== 0n) result += goBit;
   return result;
-}
-
-/** Linux's way to keep both numbers in one (makedev). */
-function deviceOf(rdev: bigint): { readonly major: number; readonly minor: number } {
-  return { major: Number((rdev >> 8n) & 0xfffn), minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)) };
 }
 
 function excludedBy(call: GrpcCall): PatternMatcher | undefined {

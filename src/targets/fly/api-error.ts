@@ -1,5 +1,6 @@
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import { adviceFor } from './advice.js';
 import { copyToFly, isPullFailure } from './pull-failure.js';
 
 /** An answer of the Machines API, read whole. */
@@ -34,18 +35,26 @@ export function evidenceOf(answer: ApiAnswer): string[] {
 }
 
 /** The API writes `{error}`, for leases `{message}`; a proxy in between writes anything. */
-export function sentenceOf(answer: ApiAnswer): string {
+export function sentenceOf({ body }: ApiAnswer): string {
+  const document = parsed(body);
+  return document === undefined
+    ? cleanLine(body.replace(/<[^>]{0,500}>/g, ' '), 120)
+    : cleanLine(saidIn(document) ?? '', 300);
+}
+
+function saidIn(document: unknown): string | undefined {
+  if (document === null || typeof document !== 'object') return undefined;
+  return ['error', 'message']
+    .map((key): unknown => Reflect.get(document, key))
+    .find((value) => typeof value === 'string');
+}
+
+/** Undefined when it is not JSON. */
+function parsed(body: string): unknown {
   try {
-    const document: unknown = JSON.parse(answer.body);
-    if (document !== null && typeof document === 'object') {
-      for (const key of ['error', 'message']) {
-        const value: unknown = Reflect.get(document, key);
-        if (typeof value === 'string') return cleanLine(value, 300);
-      }
-    }
-    return '';
+    return JSON.parse(body);
   } catch {
-    return cleanLine(answer.body.replace(/<[^>]{0,500}>/g, ' '), 120);
+    return undefined;
   }
 }
 
@@ -57,13 +66,20 @@ interface Meaning {
 
 function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
   const { status } = answer;
-  if (status === 401) return unauthorized(tokenSource);
+  const advice = adviceFor(answer.asked.slice(answer.asked.indexOf(' ') + 1));
+  const source = tokenSource ?? 'FLY_API_TOKEN';
+  if (status === 401)
+    return {
+      code: 'api_unauthorized',
+      message: `the Machines API does not accept the token${tokenSource === undefined ? '' : ` of ${tokenSource}`}`,
+      suggestions: [advice.token(source)],
+    };
   if (status === 403)
     return {
       code: 'api_denied',
       message: 'the Machines API denies this to the token',
       suggestions: [
-        `check that the token of ${tokenSource ?? 'FLY_API_TOKEN'} is for this app or organization (flyctl tokens list)`,
+        `check that the token of ${source} is for this app or organization${advice.tokens}`,
         'check the spelling of the app: --app NAME, FLY_APP',
       ],
     };
@@ -73,8 +89,7 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
       message: 'the Machines API does not know this machine',
       suggestions: ['it was destroyed meanwhile; deploy again'],
     };
-  // To create an app needs no app: whoever does not know this path is no Machines API.
-  if (status === 404 && answer.asked.startsWith('POST ') && answer.asked.endsWith('/apps'))
+  if (isFromElsewhere(answer))
     return {
       code: 'api_rejected',
       message: 'no Machines API answers there',
@@ -84,7 +99,7 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
     return {
       code: 'app_not_found',
       message: 'the Machines API does not know this app',
-      suggestions: ['check the spelling of the app: --app NAME, FLY_APP', 'flyctl apps list'],
+      suggestions: ['check the spelling of the app: --app NAME, FLY_APP', ...advice.apps],
     };
   if (status === 429)
     return {
@@ -96,7 +111,7 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
     return {
       code: 'api_unavailable',
       message: `the Machines API failed (${status})`,
-      suggestions: ['try again; https://status.flyio.net tells of outages'],
+      suggestions: [advice.outage],
     };
   return {
     code: 'api_rejected',
@@ -109,14 +124,13 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
   };
 }
 
-function unauthorized(tokenSource: TokenSource): Meaning {
-  return {
-    code: 'api_unauthorized',
-    message: `the Machines API does not accept the token${tokenSource === undefined ? '' : ` of ${tokenSource}`}`,
-    suggestions: [
-      `put a valid token into ${tokenSource ?? 'FLY_API_TOKEN'} (flyctl tokens create deploy): it may have expired or been revoked`,
-    ],
-  };
+/**
+ * Whether what said 404 is no Machines API: that one says in JSON what there is not, and to create an app needs no
+ * app. What else answers there has a page, or errors of another form (a registry's).
+ */
+export function isFromElsewhere({ status, body, asked }: ApiAnswer): boolean {
+  if (status !== 404) return false;
+  return (asked.startsWith('POST ') && asked.endsWith('/apps')) || saidIn(parsed(body)) === undefined;
 }
 
 /** Faults of the moment: the same question may be answered a little later. */

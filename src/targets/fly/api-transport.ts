@@ -1,6 +1,8 @@
 import type { HttpClient, HttpResponse } from '../../http/client.js';
 import { retryPolicy, withRetry, type RetryPolicy } from '../../http/retry.js';
 import type { Clock } from '../../lib/clock.js';
+import { DeployerError } from '../../lib/errors.js';
+import { adviceFor, type Advice } from './advice.js';
 import { apiError, type ApiAnswer } from './api-error.js';
 import { RATE, RateLimiter, type Rate } from './limiter.js';
 
@@ -44,6 +46,7 @@ const WRITE_TIMEOUT_MS = 60_000;
 
 /** Sends what the Machines API is asked: within its rates, with the token, repeated where that is safe. */
 export class ApiTransport {
+  readonly advice: Advice;
   readonly #options: ApiTransportOptions;
   readonly #limiter: RateLimiter;
   readonly #reads: RetryPolicy;
@@ -51,6 +54,7 @@ export class ApiTransport {
 
   constructor(options: ApiTransportOptions) {
     this.#options = options;
+    this.advice = adviceFor(options.base);
     this.#limiter = new RateLimiter(options.clock);
     // Not 408: so the API says that a long poll came to its end.
     this.#reads = retryPolicy(options.clock, {
@@ -71,7 +75,11 @@ export class ApiTransport {
   async send(request: ApiRequest): Promise<ApiAnswer> {
     const url = this.#url(request);
     const policy = request.repeatable ? this.#reads : this.#writes;
-    const response = await withRetry(policy, () => this.#sendOnce(request, url), { signal: request.signal });
+    const response = await withRetry(policy, () => this.#sendOnce(request, url), {
+      signal: request.signal,
+    }).catch((error: unknown) => {
+      throw this.#withAdvice(error);
+    });
     return {
       status: response.status,
       headers: response.headers,
@@ -83,6 +91,15 @@ export class ApiTransport {
   /** @throws always: what the answer means to a user */
   refuse(answer: ApiAnswer): never {
     throw apiError(answer, this.#options.tokenSource);
+  }
+
+  /** Where nothing listens on this machine, the emulator has not been started. */
+  #withAdvice(error: unknown): unknown {
+    const { refused } = this.advice;
+    if (!(error instanceof DeployerError) || error.code !== 'connection_refused' || refused === undefined)
+      return error;
+    const { code, message, evidence, details, cause } = error;
+    return new DeployerError(code, message, { evidence, details, cause, suggestions: refused });
   }
 
   async #sendOnce(request: ApiRequest, url: URL): Promise<HttpResponse> {

@@ -1,4 +1,5 @@
 import { DeployerError } from '../../lib/errors.js';
+import type { Advice } from './advice.js';
 import { cleanLine } from '../../lib/text.js';
 import { checkLines, eventLines, launchError, type RunMark } from './health.js';
 import { copyToFly, isPullFailure } from './pull-failure.js';
@@ -12,6 +13,7 @@ export interface MachineFailure {
   readonly why: string;
   /** From where on its events count. */
   readonly mark: RunMark;
+  readonly advice: Advice;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface MachineFailure {
  * @param fault what kept the API from answering, if that is how it ended
  */
 export function machineFailure(
-  { code, app, id, why, mark }: MachineFailure,
+  { code, app, id, why, mark, advice }: MachineFailure,
   last: Machine | undefined,
   fault?: DeployerError,
 ): DeployerError {
@@ -32,6 +34,6 @@ export function machineFailure(
   const mends = said !== undefined && isPullFailure(said) ? copyToFly(app, last?.config?.image ?? 'REF') : [];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
-    suggestions: [...mends, `flyctl logs -a ${app}`],
+    suggestions: [...mends, advice.logs(app)],
   });
 }

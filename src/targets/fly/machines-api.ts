@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { DeployerError } from '../../lib/errors.js';
-import { evidenceOf, sentenceOf, type ApiAnswer } from './api-error.js';
+import type { Advice } from './advice.js';
+import { evidenceOf, isFromElsewhere, sentenceOf, type ApiAnswer } from './api-error.js';
 import type { ApiRequest, ApiTransport, Nonce } from './api-transport.js';
 import { RATE } from './limiter.js';
 import {
@@ -55,10 +56,15 @@ export class MachinesApi {
     this.#transport = transport;
   }
 
-  /** @returns undefined when there is no such app */
+  /** What to try beside this program. */
+  get advice(): Advice {
+    return this.#transport.advice;
+  }
+
+  /** @returns undefined when there is no such app; what is no Machines API is refused */
   async getApp(signal?: AbortSignal): Promise<App | undefined> {
     const answer = await this.#read('get-app', '', { signal });
-    return answer.status === 404 ? undefined : this.#parse(App, answer);
+    return answer.status === 404 && !isFromElsewhere(answer) ? undefined : this.#parse(App, answer);
   }
 
   async createApp(organization: string, signal?: AbortSignal): Promise<void> {

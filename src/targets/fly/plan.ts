@@ -7,6 +7,7 @@ import type {
   ReleaseRecord,
   ReleaseRequest,
 } from '../target.js';
+import { adviceFor } from './advice.js';
 import { definedChecks, isHealthy } from './health.js';
 import { lastHealthyOf } from './release-health.js';
 import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
@@ -190,7 +191,7 @@ function presentConfig(machine: Machine): MachineConfig {
     `the configuration of machine ${machine.id} can't be read: its host is unreachable`,
     {
       evidence: [`host_status: ${machine.host_status ?? 'unknown'}`],
-      suggestions: [`try again later, or replace the machine: flyctl machine destroy --force ${machine.id}`],
+      suggestions: [`try again later, or replace the machine: fly machine destroy --force ${machine.id}`],
     },
   );
 }
@@ -245,7 +246,7 @@ function summaryOf(
   const reason =
     (request.config.httpService?.minMachinesRunning ?? 0) > 1
       ? 'as min_machines_running asks'
-      : 'more with min_machines_running, or flyctl scale count';
+      : `more with min_machines_running${adviceFor(state.apiUrl).scale}`;
   return `first release, ${machines} created (${reason})${unchecked}`;
 }
 

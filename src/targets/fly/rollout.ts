@@ -83,7 +83,7 @@ export class Rollout {
       } catch (error) {
         signal.throwIfAborted();
         // The release itself does not need it, and an address can be given later.
-        const later = `later: flyctl ips allocate -a ${state.app}`;
+        const later = `later: fly ips allocate -a ${state.app}`;
         this.#voice.warn(`no public address (${type}): ${messageOf(error)}; ${later}`);
       }
     }

@@ -131,12 +131,9 @@ export class Vigil {
   }
 
   #failed(code: 'release_failed' | 'timed_out', { id, last, mark }: Watched, why: string): Error {
-    const after = `${why}, after it was up`;
-    return machineFailure(
-      { code, app: this.#options.api.app, id, why: after, mark },
-      last,
-      this.#faults.error,
-    );
+    const { app, advice } = this.#options.api;
+    const failure = { code, app, id, why: `${why}, after it was up`, mark, advice };
+    return machineFailure(failure, last, this.#faults.error);
   }
 }
 

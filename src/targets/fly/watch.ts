@@ -124,7 +124,8 @@ export class Watch {
   }
 
   #failed(code: 'release_failed' | 'timed_out', why: string): DeployerError {
-    const error = { code, app: this.api.app, id: this.id, why, mark: this.mark };
+    const { app, advice } = this.api;
+    const error = { code, app, id: this.id, why, mark: this.mark, advice };
     return machineFailure(error, this.#last, this.#faults.error);
   }
 }

@@ -46,7 +46,7 @@ describe('a release whose machine does not become healthy', () => {
     expect(error).to.include({ code: 'release_rolled_back', exit: 8 });
     expect(error.message).to.match(/^v2 failed: machine \w+ exited with code 3; v1 is back$/);
     expect(error.evidence.join('\n')).to.match(/exit stopped by flyd exit_code=3/);
-    expect(error.suggestions).to.include('flyctl logs -a shop');
+    expect(error.suggestions).to.include("read in the emulator's terminal what its machines said last");
     expect(release).to.deep.include({ version: 2, previous: 1 });
     expect(fly.clock.now() - begun, 'without waiting for the timeout').to.be.lessThan(30_000);
     expectOldEverywhere(3);

@@ -47,7 +47,7 @@ describe('the first release of an app', () => {
     const { events } = await fly.succeed('old');
     const warnings = events.filter((event) => event.type === 'log' && event.level === 'warning');
     expect(warnings).to.have.lengthOf(2);
-    expect(warnings[0]).to.have.property('message').that.includes('no address is left; later: flyctl ips');
+    expect(warnings[0]).to.have.property('message').that.includes('no address is left; later: fly ips');
   });
 
   it('destroys what it created when it fails, and exits as rolled back', async () => {

@@ -44,6 +44,23 @@ describe('the test runner', function () {
     expect([status, lastLine]).to.deep.equal([0, '0 passed, 0 failed, 2 skipped']);
   });
 
+  it('adds up what several processes say, one after the other, and fails when one of them does', () => {
+    const cases = ['lacks-a-part', 'leaves-a-process'].map(
+      (name) => [`./test/integration/support/runner-cases/${name}.ts`] as const,
+    );
+    const script = `import { runLanes } from './scripts/test-lanes.mjs';
+      process.exitCode = await runLanes(${JSON.stringify(cases)});`;
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, CI: '', DEPLOYER_TEST_WITHOUT: 'docker-registry' },
+    });
+    expect(stdout).to.match(
+      /a suite without its part[^]*pending: a suite without[^]*left behind:[^]*ended now: /,
+    );
+    expect(stdout.match(/^\d+ passed, .*$/gm)).to.deep.equal(['1 passed, 1 failed, 2 skipped']);
+    expect([status, stdout.endsWith(' skipped\n')]).to.deep.equal([1, true]);
+  });
+
   it('fails in CI as root when a part is missing', function () {
     if (process.getuid?.() !== 0) this.skip();
     const env = { CI: 'true', DEPLOYER_TEST_WITHOUT: 'docker-registry' };

@@ -19,13 +19,17 @@ describe('a refusal of the Machines API', () => {
     [429, '{"error":"slow down"}', 'api_rate_limited', 12],
     [503, 'no healthy upstream', 'api_unavailable', 12],
   ];
-  it('of 404 to creating an app is no missing app: what answers is no Machines API', () => {
-    const page = { ...answer(404, '404 page not found'), asked: 'POST http://127.0.0.1:5001/v1/apps' };
-    const error = apiError(page, 'FLY_API_TOKEN');
-    expect(error).to.include({ code: 'api_rejected', exit: 12 });
-    expect(error.message).to.contain('no Machines API answers there');
-    expect(error.suggestions[0]).to.contain('--api-url');
-  });
+  for (const [asked, body] of [
+    ['POST http://127.0.0.1:5001/v1/apps', '{"error":"not found"}'],
+    ['GET http://127.0.0.1:5001/v1/apps/shop', '<h1>404 page not found</h1>'],
+    ['GET http://127.0.0.1:5001/v1/apps/shop', '{"errors":[{"code":"NAME_UNKNOWN"}]}'],
+  ] as const)
+    it(`of 404 is no missing app where no Machines API answers: ${asked.slice(0, 4)} ${body}`, () => {
+      const error = apiError({ ...answer(404, body), asked }, 'FLY_API_TOKEN');
+      expect(error).to.include({ code: 'api_rejected', exit: 12 });
+      expect(error.message).to.contain('no Machines API answers there');
+      expect(error.suggestions[0]).to.contain('--api-url');
+    });
 
   for (const [status, body, code, exit] of cases)
     it(`of ${status} is ${code}, in its own words`, () => {
@@ -41,6 +45,27 @@ describe('a refusal of the Machines API', () => {
     const error = apiError(answer(401, '{}', { 'fly-request-id': '01ABC-fra' }), '--token-file');
     expect(error.message).to.include('--token-file');
     expect(error.evidence).to.include('fly-request-id: 01ABC-fra');
+  });
+
+  it("sends to fly's own commands, and where the API is on this machine to what the emulator has", () => {
+    const told = (asked: string): string[] =>
+      [
+        answer(401, '{}'),
+        answer(403, '{"error":"denied"}'),
+        answer(404, '{"error":"app not found"}'),
+        answer(500, 'oops'),
+      ].flatMap((each) => apiError({ ...each, asked }, 'FLY_API_TOKEN').suggestions);
+    const fly = told('GET https://api.machines.dev/v1/apps/shop').join('\n');
+    for (const command of [
+      'fly tokens create deploy',
+      'fly tokens list',
+      'fly apps list',
+      'status.flyio.net',
+    ])
+      expect(fly).to.contain(command);
+    const local = told('GET http://127.0.0.1:4280/v1/apps/shop').join('\n');
+    expect(local).to.contain('deployer emulator start prints the line for it');
+    expect(local).not.to.match(/fly (?:tokens|apps)|flyio/);
   });
 
   it('says where there is room when a region is full', () => {

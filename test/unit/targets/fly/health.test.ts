@@ -10,6 +10,7 @@ import {
   whyStopped,
 } from '../../../../src/targets/fly/health.js';
 import type { Machine } from '../../../../src/targets/fly/machine.js';
+import { adviceFor } from '../../../../src/targets/fly/advice.js';
 import { machineFailure } from '../../../../src/targets/fly/machine-failure.js';
 import { exitEvent, machineOf, withConfig } from './fixtures.js';
 
@@ -165,8 +166,11 @@ describe('what a machine tells after an update', () => {
       id: 'm1',
       why: 'could not be started',
       mark,
+      advice: adviceFor('https://api.machines.dev'),
     } as const;
-    expect(machineFailure(failure, machine).suggestions[0]).to.match(
+    const { suggestions } = machineFailure(failure, machine);
+    expect(suggestions.at(-1)).to.equal('fly logs -a shop');
+    expect(suggestions[0]).to.match(
       /^fly pulls from registry\.fly\.io and from public registries; .*deployer image copy \S+ registry\.fly\.io\/shop:copy$/,
     );
   });

@@ -1,0 +1,122 @@
+import { DeployerError } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
+import { instructionsOf } from './dockerfile-lines.js';
+import type { Provenance } from './output.js';
+import type { BuildSettings } from './query.js';
+
+/** What an engine builds with: BuildKit, or (Podman too) the classic way, to which the context goes as a tar. */
+export type Builder =
+  | { readonly kind: 'buildkit' }
+  | {
+      readonly kind: 'classic';
+      /** `Docker 20.10.24 without BuildKit (DOCKER_BUILDKIT=0)` */
+      readonly name: string;
+      readonly engine: EngineCapabilities;
+      /** How to build with BuildKit instead. */
+      readonly mend: string;
+    };
+
+/**
+ * As docker chooses: DOCKER_BUILDKIT, else what the engine asks for, else BuildKit where it is.
+ * @throws DeployerError `usage` for a DOCKER_BUILDKIT that is no truth value
+ */
+export function chooseBuilder(engine: EngineCapabilities, dockerBuildKit: string | undefined): Builder {
+  const wanted = parseTruth(dockerBuildKit);
+  if (!engine.buildKit) {
+    const mend = 'point DOCKER_HOST at a Docker Engine of 18.09 or later';
+    const name = engine.product === 'podman' ? 'Podman' : 'Docker';
+    return { kind: 'classic', name: `${name} ${engine.version}, which has no BuildKit,`, engine, mend };
+  }
+  const docker = `Docker ${engine.version} without BuildKit`;
+  if (wanted === false) {
+    const mend = 'build with BuildKit: unset DOCKER_BUILDKIT';
+    return { kind: 'classic', name: `${docker} (DOCKER_BUILDKIT=0)`, engine, mend };
+  }
+  if (wanted === undefined && engine.builderVersion === '1') {
+    const mend = 'build with BuildKit: DOCKER_BUILDKIT=1';
+    return { kind: 'classic', name: `${docker} ("buildkit": false in its daemon.json)`, engine, mend };
+  }
+  return { kind: 'buildkit' };
+}
+
+const TRUTH: Readonly<Record<string, boolean>> = {
+  ...Object.fromEntries(['1', 't', 'T', 'true', 'TRUE', 'True'].map((word) => [word, true])),
+  ...Object.fromEntries(['0', 'f', 'F', 'false', 'FALSE', 'False'].map((word) => [word, false])),
+};
+
+function parseTruth(text: string | undefined): boolean | undefined {
+  if (text === undefined || text === '') return undefined;
+  const truth = TRUTH[text];
+  if (truth !== undefined) return truth;
+  throw new DeployerError('usage', `DOCKER_BUILDKIT: "${cleanLine(text, 40)}" is neither 1 nor 0`, {
+    suggestions: ['unset DOCKER_BUILDKIT, or set it to 1 or 0'],
+  });
+}
+
+export interface ClassicRequest extends Pick<BuildSettings, 'platform'> {
+  readonly secretIds: readonly string[];
+  readonly provenance: Provenance;
+}
+
+/** `POST /build` takes a platform from here on; before it is left out without a word. */
+const PLATFORM_API = [1, 32] as const;
+
+/**
+ * Makes sure that a build asks for nothing that its builder would leave out, or trip over later.
+ * @throws DeployerError `build_unavailable`
+ */
+export function refuseBeyondClassic(
+  { secretIds, provenance, platform }: ClassicRequest,
+  builder: Builder & { readonly kind: 'classic' },
+): void {
+  if (secretIds.length > 0) {
+    throw beyond(
+      `--build-secret ${cleanLine(secretIds[0] ?? '', 60)}`,
+      'can give no secret to a build',
+      builder,
+    );
+  }
+  if (provenance === 'min' || provenance === 'max') {
+    throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", builder, [
+      'or leave it out: --provenance off',
+    ]);
+  }
+  if (platform !== undefined && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
+    throw beyond('--platform', 'builds for its own platform alone', builder);
+  }
+}
+
+/** Flags that BuildKit alone knows; Podman knows them too. */
+const BUILDKIT_FLAGS =
+  /^(?:RUN(?: --\S+)*? --(?:mount|network|security)|(?:COPY|ADD)(?: --\S+)*? --(?:chmod|link|parents|exclude|checksum|keep-git-dir))\b/;
+const HERE_DOCUMENT = /^(?:RUN|COPY|ADD)\b.* <<-?["']?[A-Za-z_]/;
+
+/**
+ * As `refuseBeyondClassic`, of the Dockerfile.
+ * @throws DeployerError `build_unavailable`, naming the line
+ */
+export function refuseInstructionsBeyondClassic(
+  dockerfile: { readonly shown: string; readonly text: string },
+  builder: Builder & { readonly kind: 'classic' },
+): void {
+  if (builder.engine.product === 'podman') return;
+  for (const { line, text } of instructionsOf(dockerfile.text)) {
+    const [, flag] = / --(\w[\w-]*)\S*$/.exec(BUILDKIT_FLAGS.exec(text)?.[0] ?? '') ?? [];
+    const where = `${dockerfile.shown}:${line}: ${text.split(' ', 1)[0]}`;
+    if (flag !== undefined) throw beyond(`${where} --${flag}`, 'does not know it', builder);
+    if (HERE_DOCUMENT.test(text)) throw beyond(`${where} <<`, 'knows no here-documents', builder);
+  }
+}
+
+function beyond(
+  asked: string,
+  why: string,
+  { name, engine, mend }: Builder & { readonly kind: 'classic' },
+  suggestions: readonly string[] = [],
+): DeployerError {
+  return new DeployerError('build_unavailable', `${asked}: ${name} ${why}`, {
+    evidence: [`${engine.product} ${engine.version}, API ${engine.apiVersion}`],
+    suggestions: [mend, ...suggestions],
+  });
+}

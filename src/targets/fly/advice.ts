@@ -1,0 +1,51 @@
+import { EMULATOR_TOKEN } from '../../config/api-credentials.js';
+import { isLoopbackHost } from '../../lib/loopback.js';
+
+/** What to try beside this program: with Fly's, or with what an API on this machine (the emulator) has. */
+export interface Advice {
+  /** To see what a machine has said before it ended. */
+  readonly logs: (app: string) => string;
+  /** To get a token that is accepted, and put it where it is read from. */
+  readonly token: (source: string) => string;
+  /** To see what a token is for. */
+  readonly tokens: string;
+  readonly apps: readonly string[];
+  /** When the API itself fails. */
+  readonly outage: string;
+  /** When nothing listens where the API should be. */
+  readonly refused?: readonly string[];
+  /** How to have more machines than the configuration asks for: what ends a list. */
+  readonly scale: string;
+}
+
+// Its name is fly; flyctl is what it is installed as.
+const FLY: Advice = {
+  logs: (app) => `fly logs -a ${app}`,
+  token: (source) =>
+    `put a valid token into ${source} (fly tokens create deploy): it may have expired or been revoked`,
+  tokens: ' (fly tokens list)',
+  apps: ['fly apps list'],
+  outage: 'try again; https://status.flyio.net tells of outages',
+  scale: ', or fly scale count',
+};
+
+/** @param apiUrl of the API, or of anything that it was asked for */
+export function adviceFor(apiUrl: string): Advice {
+  const { hostname, port } = new URL(apiUrl);
+  return isLoopbackHost(hostname) ? emulatorAdvice(port) : FLY;
+}
+
+const EMULATOR_PORT = '4280';
+
+function emulatorAdvice(port: string): Advice {
+  const start = `deployer emulator start${port === EMULATOR_PORT ? '' : ` --api-port ${port || '80'}`}`;
+  return {
+    logs: () => "read in the emulator's terminal what its machines said last",
+    token: () => EMULATOR_TOKEN,
+    tokens: '',
+    apps: [],
+    outage: "try again; the emulator's terminal tells why it failed",
+    refused: [start, 'check the address of the API: --api-url, DEPLOYER_API_URL, FLY_FLAPS_BASE_URL'],
+    scale: '',
+  };
+}
