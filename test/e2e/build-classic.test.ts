@@ -83,7 +83,10 @@ describe('deployer build without BuildKit', function () {
   ): Promise<string[]> {
     const lines: string[] = [];
     const client = new Engine(engine.docker);
-    const settings = { tags: ['listed:1'], buildArgs: {}, labels: {}, noCache: true, ...request };
+    const settings = {
+      ...{ tags: ['listed:1'], buildArgs: {}, labels: {}, noCache: true },
+      ...{ platforms: [], cacheFrom: [], cacheTo: [], ...request },
+    };
     const ports = {
       engine: client,
       signal: NEVER,
