@@ -18,6 +18,7 @@ import { LeftBehind } from '../deploy/left-behind.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { formatEngineAddress } from '../engine/address.js';
+import { readCacheFlags } from '../engine/build/cache.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { ImageSearch } from '../image/search.js';
@@ -103,7 +104,10 @@ export default class Deploy extends BaseCommand {
     const request = {
       config,
       image,
-      build: { when: flags.build as BuildAsked['build']['when'], ...(source && { source }) },
+      build: {
+        when: flags.build as BuildAsked['build']['when'],
+        ...(source && { source: { ...source, ...readCacheFlags(flags) } }),
+      },
       ...platform,
       releaseId: randomUUID(),
       rollback,

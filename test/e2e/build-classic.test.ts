@@ -17,7 +17,7 @@ import { eventually } from '../support/eventually.js';
 import { failureOf } from '../support/failure.js';
 import { documentIn } from '../support/json-documents.js';
 import { startPodmanEngine } from '../support/podman-engine.js';
-import { processesLike } from '../support/processes.js';
+import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -83,7 +83,10 @@ describe('deployer build without BuildKit', function () {
   ): Promise<string[]> {
     const lines: string[] = [];
     const client = new Engine(engine.docker);
-    const settings = { tags: ['listed:1'], buildArgs: {}, labels: {}, noCache: true, ...request };
+    const settings = {
+      ...{ tags: ['listed:1'], buildArgs: {}, labels: {}, noCache: true },
+      ...{ platforms: [], cacheFrom: [], cacheTo: [], ...request },
+    };
     const ports = {
       engine: client,
       signal: NEVER,
@@ -105,7 +108,7 @@ describe('deployer build without BuildKit', function () {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n${steps}` });
     const program = startProgram(['build', context.path, '--tag', 'never:1'], { env: environment(engine) });
     await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
-    await eventually(async () => expect(await processesLike(command)).to.have.lengthOf(1), 5000);
+    await eventually(async () => expect(await pidsOf(command)).to.have.lengthOf(1), 5000);
     return program;
   }
 
@@ -297,7 +300,7 @@ describe('deployer build without BuildKit', function () {
     const program = await startSleeping(docker, 'sleep 4727');
     program.kill('SIGINT');
     await eventually(async () => {
-      expect(await processesLike('sleep 4727')).to.deep.equal([]);
+      expect(await pidsOf('sleep 4727')).to.deep.equal([]);
       expect(await docker.docker.listContainers({ all: true })).to.deep.equal([]);
     }, 3000);
     const { code, stderr } = await program.finished;
@@ -310,8 +313,8 @@ describe('deployer build without BuildKit', function () {
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(stderr).to.contain('Podman runs the step that it is at to its end');
-    await eventually(async () => expect(await processesLike('sleep 6')).to.deep.equal([]), 10_000);
-    expect(await processesLike('sleep 4728')).to.deep.equal([]);
+    await eventually(async () => expect(await pidsOf('sleep 6')).to.deep.equal([]), 10_000);
+    expect(await pidsOf('sleep 4728')).to.deep.equal([]);
     const images = await podman.docker.listImages();
     expect(images.flatMap(({ RepoTags }) => RepoTags ?? []).join()).to.not.contain('never');
   });

@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
@@ -9,6 +7,7 @@ import { startDockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
 import { onTerminal, stable } from '../support/on-terminal.js';
+import { pidsOf } from '../support/processes.js';
 import type { Finished } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { flyToml, setStage, type Stage } from '../support/stage.js';
@@ -186,10 +185,10 @@ describe('deployer deploy, of an image that has to be built', function () {
     });
     const program = stage.start(['deploy', context.path, '--image', `${repository}:never`], engineEnv());
     await eventually(() => expect(program.stderr()).to.match(/#\d+ started$/m), 20_000);
-    expect(await processesLike('sleep 4713')).to.have.length.greaterThan(0);
+    expect(await pidsOf('sleep 4713')).to.have.length.greaterThan(0);
     program.kill('SIGINT');
     await eventually(
-      async () => expect(await processesLike('sleep 4713'), program.stderr()).to.deep.equal([]),
+      async () => expect(await pidsOf('sleep 4713'), program.stderr()).to.deep.equal([]),
       8000,
     );
     const { code, stderr } = await program.finished;
@@ -215,8 +214,3 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect(at('✔ Release v')).to.be.greaterThan(at('✔ Push image'));
   });
 });
-
-async function processesLike(command: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
-  return stdout.split('\n').filter((line) => line.trim() === command);
-}

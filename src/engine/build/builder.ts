@@ -55,7 +55,7 @@ function parseTruth(text: string | undefined): boolean | undefined {
   });
 }
 
-export interface ClassicRequest extends Pick<BuildSettings, 'platform'> {
+export interface ClassicRequest extends Pick<BuildSettings, 'platforms' | 'cacheFrom' | 'cacheTo'> {
   readonly secretIds: readonly string[];
   readonly provenance: Provenance;
 }
@@ -68,7 +68,7 @@ const PLATFORM_API = [1, 32] as const;
  * @throws DeployerError `build_unavailable`
  */
 export function refuseBeyondClassic(
-  { secretIds, provenance, platform }: ClassicRequest,
+  { secretIds, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
   builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
@@ -83,7 +83,12 @@ export function refuseBeyondClassic(
       'or leave it out: --provenance off',
     ]);
   }
-  if (platform !== undefined && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
+  if (cacheFrom.length + cacheTo.length > 0) {
+    const flag = cacheFrom.length > 0 ? '--cache-from' : '--cache-to';
+    throw beyond(flag, 'knows no cache but its own', builder);
+  }
+  if (platforms.length > 1) throw beyond('--platform', 'builds for one platform at a time', builder);
+  if (platforms.length > 0 && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
     throw beyond('--platform', 'builds for its own platform alone', builder);
   }
 }

@@ -12,7 +12,7 @@ import type { BuildPorts, BuildRequest, BuiltImage } from './build.js';
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { buildFailed } from './failure.js';
+import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { classicQuery } from './query.js';
 
@@ -73,9 +73,6 @@ function withLabels(
   onEvent({ type: 'warning', message });
   return { ...request, noCache: true };
 }
-
-/** What the engine says in its stream of why there is no image. */
-class BuildError extends Error {}
 
 async function follow(
   request: ClassicBuildRequest,

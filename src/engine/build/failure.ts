@@ -3,6 +3,9 @@ import { cleanLine } from '../../lib/text.js';
 import { lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
 
+/** What the engine says of why there is no image. */
+export class BuildError extends Error {}
+
 export interface BuildFailure {
   /** The engine's words. */
   readonly message: string;
