@@ -51,6 +51,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   const { engine, signal, onEvent } = ports;
   let contextBytesSent = 0;
   let refused: DeployerError | undefined;
+  const refusal = new AbortController();
   const folders = { context: request.context, dockerfile: dockerfile.folder };
   await using session = await openSession(engine, {
     sharedKey: await sharedKeyOf(request.context),
@@ -64,13 +65,22 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
           folders,
           onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
           onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
-          onFailure: (error) => (refused ??= error),
+          onFailure: (error) => {
+            refused ??= error;
+            // Without its .dockerignore an engine would go on.
+            refusal.abort();
+          },
         }),
     },
   });
   const progress = new BuildProgress(onEvent);
   try {
-    const id = await follow(request, { dockerfile: dockerfile.name, session: session.id }, ports, progress);
+    const id = await follow(
+      request,
+      { dockerfile: dockerfile.name, session: session.id },
+      { ...ports, signal: AbortSignal.any([signal, refusal.signal]) },
+      progress,
+    );
     return { id, contextBytesSent };
   } catch (error) {
     signal.throwIfAborted();
