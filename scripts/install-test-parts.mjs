@@ -9,6 +9,7 @@ import { join } from 'node:path';
 const PARTS = [
   ['docker-registry', 'docker-registry'],
   ['dockerd', 'docker.io'],
+  ['podman', 'podman'],
   ['busybox', 'busybox-static'],
   ['ip', 'iproute2'],
   ['iptables', 'iptables'],

@@ -26,6 +26,16 @@ export const buildFlags = {
     summary: 'Set a label of the image. Repeatable.',
   }),
   'no-cache': boolean({ default: false, summary: 'Run every step again.' }),
+  'cache-from': string({
+    ...repeatable,
+    helpValue: 'REF|type=registry,ref=REF',
+    summary: "Steps found there are not run again, as with the engine's own cache. Repeatable.",
+  }),
+  'cache-to': string({
+    ...repeatable,
+    helpValue: 'REF|type=registry,ref=REF[,mode=max]|type=inline',
+    summary: 'Push what the steps made there, for --cache-from; inline: inside of the image. Repeatable.',
+  }),
   provenance: string({
     options: ['auto', 'off', 'min', 'max'],
     default: 'auto',

@@ -18,6 +18,7 @@ import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, type Reference } from '../oci/reference.js';
+import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
 
@@ -151,19 +152,20 @@ export class ImageBuild {
   /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
   async push(): Promise<Pushed> {
     const { engine, findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
-    const { reference } = this.#request;
+    const { reference, platforms } = this.#request;
     const started = clock.now();
     const login = await findLogin(reference.domain);
     const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
-    const { mediaType, kind, attestations } = await inspectImage({
+    const inspected = await inspectImage({
       name: formatReference(reference),
       stored: found.stored,
       content: shapes.contentOf(reference, signal),
     });
-    const isAttested = this.output.store === 'containerd' && this.output.provenance !== 'off';
-    if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, pushed, isAttested);
+    const differences = differencesFrom({ output: this.output, platforms }, inspected);
+    if (differences.length > 0) throw notAsPromised(reference, pushed, differences);
+    const { mediaType, kind, attestations } = inspected;
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
   }
 
@@ -185,7 +187,7 @@ function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
 }
 
 function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
-  if (builder.kind === 'buildkit') return decideOutput(request.provenance, engine);
+  if (builder.kind === 'buildkit') return decideOutput(request, engine);
   refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
   // One manifest, whatever the store; its digest only a push can tell.
   return { store: 'graphdriver' };
@@ -222,15 +224,10 @@ function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'd
   return output.store === 'containerd' ? { digest: id } : {};
 }
 
-function notAsPlanned(reference: Reference, digest: Digest, isAttested: boolean): DeployerError {
-  const found = isAttested ? 'has no attestation' : 'has an attestation';
-  const wanted = isAttested ? 'with provenance' : 'without';
-  return new DeployerError(
-    'push_failed',
-    `${formatReference(reference)} was built ${wanted}, but what was pushed ${found}`,
-    {
-      evidence: [`pushed: ${digest}`],
-      suggestions: [`see what it is: deployer image inspect ${formatReference(reference)}`],
-    },
-  );
+function notAsPromised(reference: Reference, digest: Digest, differences: readonly string[]): DeployerError {
+  const name = formatReference(reference);
+  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
+    evidence: [`pushed: ${digest}`],
+    suggestions: [`see what it is: deployer image inspect ${name}`],
+  });
 }

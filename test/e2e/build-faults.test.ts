@@ -65,6 +65,7 @@ describe('deployer build, when something is wrong or odd', function () {
       context,
       dockerfile: { folder: context, name: 'Dockerfile' },
       ...{ tags: ['left:1'], buildArgs: {}, labels: {}, noCache: false, secrets: new Map() },
+      ...{ platforms: [], cacheFrom: [], cacheTo: [] },
       output: { store: 'graphdriver' } as const,
     });
 

@@ -13,6 +13,7 @@ import {
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
+import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -145,6 +146,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect([code, stdout]).to.deep.equal([6, '']);
     expect(stderr).to.contain(`Dockerfile:6: RUN echo before; echo oops; exit 3 ended with exit code 3`);
     expect(stderr).to.match(/\| before\n +\| oops\n/);
+    expect(stderr).to.match(/ Try: mend \S*Dockerfile:6 or what it works on, and build again\n/);
     // As text, not as base64.
     expect(stderr).to.match(/^#\d+ oops$/m);
     const json = await run([context.path, '--tag', 'failing:1', '--json']);
@@ -298,6 +300,23 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     }
   });
 
+  it('pushes with the credentials of the registry, however long they are', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    // What is encoded of them ends with each kind of padding.
+    for (const password of ['horse', 'horses', 'horses1']) {
+      await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'alice', password } });
+      const auth = Buffer.from(`alice:${password}`).toString('base64');
+      await using config = await makeContext({
+        'config.json': JSON.stringify({ auths: { [closed.host]: { auth } } }),
+      });
+      const reference = `${closed.host}/app:1`;
+      const result = await buildOf([context.path, '--tag', reference, '--push'], {
+        env: { DOCKER_CONFIG: config.path },
+      });
+      expect(result).to.deep.include({ reference, pushed: true });
+    }
+  });
+
   it('a push that the registry refuses ends with 4, one that reaches none with 7', async () => {
     await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'a', password: 'b' } });
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
@@ -342,10 +361,10 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; ${SLEEP}\n` });
     const program = startProgram(['build', context.path, '--tag', 'never:1'], { env: environment() });
     await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
-    expect(await processesLike(SLEEP)).to.have.length.greaterThan(0);
+    expect(await pidsOf(SLEEP)).to.have.length.greaterThan(0);
     program.kill('SIGINT');
     const asked = Date.now();
-    await eventually(async () => expect(await processesLike(SLEEP)).to.deep.equal([]), 3000);
+    await eventually(async () => expect(await pidsOf(SLEEP)).to.deep.equal([]), 3000);
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(Date.now() - asked).to.be.lessThan(3000);
@@ -363,14 +382,72 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(12);
     expect(stderr).to.contain('the connection to the Docker Engine broke');
-    for (const pid of await pidsLike(SLEEP)) process.kill(pid, 'SIGKILL');
+    for (const pid of await pidsOf(SLEEP)) process.kill(pid, 'SIGKILL');
   });
 
-  it('refuses provenance, which this engine would leave out without a word', async () => {
+  it('refuses what this engine would leave out without a word, with what it takes and what to do instead', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
-    const { code, stderr } = await run([context.path, '--tag', 'x:1', '--provenance', 'max']);
-    expect(code).to.equal(6);
-    expect(stderr).to.contain('graphdriver store');
+    for (const [args, instead] of [
+      [['--provenance', 'max'], '--provenance off'],
+      [['--provenance', 'min'], '--provenance off'],
+      [['--platform', 'linux/amd64,linux/arm64'], '--platform OS/ARCH'],
+      [['--cache-to', `type=registry,ref=${registry.host}/cache`], '--cache-to type=inline'],
+    ] as const) {
+      const { code, stderr } = await run([context.path, '--tag', 'x:1', ...args]);
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(`${args[0]} `.trimEnd()).and.contain(instead);
+      expect(stderr).to.match(/docker 20\.10\.\S+, API 1\.41, graphdriver store/);
+    }
+    for (const [flag, value] of [
+      ['--platform', 'linux/amd64,linux/arm64'],
+      ['--cache-from', `${registry.host}/cache`],
+      ['--cache-to', 'type=inline'],
+    ] as const) {
+      const classic = await run([context.path, '--tag', 'x:1', flag, value], {
+        env: { DOCKER_BUILDKIT: '0' },
+      });
+      expect(classic.code, classic.stderr).to.equal(6);
+      expect(classic.stderr).to.contain(`${flag}: Docker 20.10`).and.contain('unset DOCKER_BUILDKIT');
+    }
+  });
+
+  it('finds the steps of another build again in an image that holds its cache', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE} AS first\nRUN echo slow > /slow\nFROM first AS second\n`,
+    });
+    const reference = `${registry.host}/inline:1`;
+    const args = [context.path, '--tag', reference, '--build-target', 'first', '--label', 'a=b'];
+    const first = await buildOf([...args, '--push', '--cache-to', 'type=inline']);
+    await engine.docker.getImage(reference).remove({ force: true });
+    await engine.docker.pruneBuilder();
+    const again = await run([...args, '--cache-from', reference]);
+    expect(again.code, again.stderr).to.equal(0);
+    expect(again.stderr).to.match(/^#(\d+) \[first 2\/2\] RUN echo slow.*\n(?:.*\n)*?#\1 CACHED$/m);
+    expect((await engine.docker.getImage(reference).inspect()).Config.Labels).to.deep.equal({ a: 'b' });
+    const { digest } = await buildOf([
+      ...args,
+      '--push',
+      '--cache-from',
+      reference,
+      '--cache-to',
+      'type=inline',
+    ]);
+    expect(digest).to.equal(first.digest);
+  });
+
+  it('a cache that is not there is said, and the build goes on', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo x > /x\n` });
+    const { code, stderr } = await run([
+      ...[context.path, '--tag', 'x:1'],
+      ...['--cache-from', `type=registry,ref=${registry.host}/nowhere:1`],
+    ]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr)
+      .to.match(/importing cache manifest from \S+\/nowhere:1/)
+      .and.match(/ERROR: .*not found/);
+    const wrong = await run([context.path, '--tag', 'x:1', '--cache-to', 'type=local,dest=/tmp/x']);
+    expect(wrong.code).to.equal(2);
+    expect(wrong.stderr).to.contain('--cache-to: type "local" is not known; expected registry or inline');
   });
 
   it('without an engine ends with 12, and says what needs none', async () => {
@@ -390,15 +467,3 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(second.digest).to.equal(first.digest);
   });
 });
-
-async function processesLike(command: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-  return stdout
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.replace(/^\d+ /, '') === command);
-}
-
-async function pidsLike(command: string): Promise<number[]> {
-  return (await processesLike(command)).map((line) => Number.parseInt(line, 10));
-}

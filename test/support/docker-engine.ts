@@ -27,12 +27,18 @@ export interface DockerEngine extends AsyncDisposable {
 
 /**
  * Debian's dockerd (20.10, graphdriver store).
- * @param options without a bridge its containers have no network; `diskMiB` makes its disk (in memory) that large
+ * @param options without a bridge its containers have no network; `settings` are of its daemon.json; `diskMiB` makes
+ *   its disk (in memory) that large
  */
 export async function startDockerEngine({
   bridge = true,
+  settings = {},
   diskMiB,
-}: { readonly bridge?: boolean; readonly diskMiB?: number } = {}): Promise<DockerEngine> {
+}: {
+  readonly bridge?: boolean;
+  readonly settings?: object;
+  readonly diskMiB?: number;
+} = {}): Promise<DockerEngine> {
   const program = findProgram('dockerd') ?? 'dockerd';
   const { stdout } = await run(program, ['--version']);
   const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
@@ -40,8 +46,11 @@ export async function startDockerEngine({
     [program],
     (folder) => {
       if (diskMiB !== undefined) mountDisk(join(folder, 'data'), diskMiB);
-      // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
-      return major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {};
+      return {
+        ...settings,
+        // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
+        ...(major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {}),
+      };
     },
     bridge,
   );

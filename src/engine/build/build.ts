@@ -10,10 +10,11 @@ import type { FindLogin } from '../login.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { openSession } from '../session/session.js';
-import { buildFailed } from './failure.js';
+import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
-import { decodeTrace } from './trace.js';
+import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
+import { decodeTrace, type Trace } from './trace.js';
 
 /** The Dockerfile: a file, in the context or elsewhere, or its text. */
 export type DockerfileSource = { readonly folder: string; readonly name: string } | { readonly text: string };
@@ -75,12 +76,11 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   });
   const progress = new BuildProgress(onEvent);
   try {
-    const id = await follow(
-      request,
-      { dockerfile: dockerfile.name, session: session.id },
-      { ...ports, signal: AbortSignal.any([signal, refusal.signal]) },
-      progress,
-    );
+    const run = needsSolve(request) ? solve : postBuild;
+    const onTrace = (trace: Trace): void => progress.update(trace);
+    const sources = { dockerfile: dockerfile.name, session: session.id };
+    const either = AbortSignal.any([signal, refusal.signal]);
+    const id = await run(request, sources, { engine, signal: either, onTrace });
     return { id, contextBytesSent };
   } catch (error) {
     signal.throwIfAborted();
@@ -95,20 +95,16 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   }
 }
 
-/** What the engine says in its stream of why there is no image. */
-class BuildError extends Error {}
-
-async function follow(
-  request: BuildRequest,
-  { dockerfile, session }: { readonly dockerfile: string; readonly session: string },
-  { engine, signal }: BuildPorts,
-  progress: BuildProgress,
+async function postBuild(
+  settings: BuildSettings,
+  { dockerfile, session }: BuildSources,
+  { engine, signal, onTrace }: SolvePorts,
 ): Promise<string> {
   const answer = await engine.stream({
     method: 'POST',
     path: '/build',
     query: {
-      ...buildQuery(request),
+      ...buildQuery(settings),
       ...{ dockerfile, session, remote: 'client-session', buildid: randomBytes(8).toString('hex') },
     },
     signal,
@@ -117,7 +113,7 @@ async function follow(
   try {
     for await (const line of readJsonLines(answer)) {
       if (line['id'] === 'moby.buildkit.trace' && typeof line['aux'] === 'string') {
-        progress.update(decodeTrace(Buffer.from(line['aux'], 'base64')));
+        onTrace(decodeTrace(Buffer.from(line['aux'], 'base64')));
       } else if (line['id'] === 'moby.image.id') {
         id = String((line['aux'] as { readonly ID?: unknown } | undefined)?.ID);
       } else if (typeof line['error'] === 'string') throw new BuildError(line['error']);

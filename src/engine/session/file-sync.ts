@@ -14,7 +14,8 @@ import {
   END_OF_STATS,
   type FileStat,
 } from './fsutil-messages.js';
-import { GRPC_CODE, GrpcStatus, type GrpcCall } from './grpc-server.js';
+import { GRPC_CODE, GrpcStatus } from './grpc-messages.js';
+import type { GrpcCall } from './grpc-server.js';
 
 /** The folders that a build reads, by the names under which its frontend asks for them. */
 export type SyncedFolders = Readonly<Record<'context' | 'dockerfile', string>>;

@@ -1,6 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { FindLogin } from '../login.js';
-import { GRPC_CODE, GrpcStatus, type GrpcCall, type GrpcMethods } from './grpc-server.js';
+import { GRPC_CODE, GrpcStatus } from './grpc-messages.js';
+import type { GrpcCall, GrpcMethods } from './grpc-server.js';
 
 const SERVING = new BinaryWriter().tag(1, WireType.Varint).int32(1).finish();
 
