@@ -10,6 +10,7 @@ const PARTS = [
   ['docker-registry', 'docker-registry'],
   ['dockerd', 'docker.io'],
   ['busybox', 'busybox-static'],
+  ['ssh-agent', 'openssh-client'],
   ['ip', 'iproute2'],
   ['iptables', 'iptables'],
   ['htpasswd', 'apache2-utils'],

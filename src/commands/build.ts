@@ -6,8 +6,8 @@ import { BaseCommand } from '../cli/base-command.js';
 import { buildFlags } from '../cli/build-flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
-import { contextAt, dockerfileAt } from '../config/build-files.js';
-import { parseBuildArgs, parseBuildSecrets, parseLabels } from '../config/build-settings.js';
+import { contextAt, dockerfileAt, requireSocket } from '../config/build-files.js';
+import { parseBuildArgs, parseBuildSecrets, parseLabels, parseSshAgents } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import { parseCacheFrom, parseCacheTo } from '../engine/build/cache.js';
 import { connectEngine } from '../engine/connect.js';
@@ -103,6 +103,8 @@ async function requestOf(
   if (digest !== undefined)
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
   const target = flags['build-target'];
+  const sshAgents = parseSshAgents(flags.ssh ?? [], env);
+  for (const { socket } of sshAgents) await requireSocket(socket, '--ssh');
   return {
     reference: { ...name, tag },
     context: await contextAt(args.context),
@@ -110,6 +112,7 @@ async function requestOf(
     buildArgs: parseBuildArgs(flags['build-arg'] ?? [], env),
     labels: parseLabels(flags.label ?? []),
     secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
+    sshAgents,
     noCache: flags['no-cache'],
     provenance: flags.provenance as BuildImageRequest['provenance'],
     push: flags.push,

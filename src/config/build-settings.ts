@@ -63,6 +63,29 @@ function parseSecret(text: string, env: Environment): BuildSecret {
   return { id, variable: variable as string };
 }
 
+/** An ssh agent that a build may use, by its socket. */
+export interface SshAgent {
+  readonly id: string;
+  readonly socket: string;
+}
+
+/**
+ * `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`.
+ * @throws DeployerError `usage`
+ */
+export function parseSshAgents(texts: readonly string[], env: Environment): SshAgent[] {
+  const agents = texts.map((text) => {
+    const [id, socket = env['SSH_AUTH_SOCK']] = splitPair(text, '--ssh');
+    if (socket !== undefined && socket !== '') return { id, socket };
+    throw new DeployerError('usage', `--ssh ${cleanLine(id, 60)}: no agent runs (SSH_AUTH_SOCK is not set)`, {
+      suggestions: ['start one, and give it a key: eval "$(ssh-agent)"; ssh-add', '--ssh default=SOCKET'],
+    });
+  });
+  const twice = agents.find(({ id }, at) => agents.findIndex((other) => other.id === id) !== at);
+  if (twice !== undefined) throw usage(`--ssh: the id "${cleanLine(twice.id, 60)}" is given twice`);
+  return agents;
+}
+
 function splitPair(text: string, flag: string): [name: string, value: string | undefined] {
   const at = text.indexOf('=');
   const name = at === -1 ? text : text.slice(0, at);

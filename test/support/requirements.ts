@@ -11,6 +11,7 @@ export type Part =
   | 'openssl'
   | 'skopeo'
   | 'script'
+  | 'ssh-agent'
   | 'modern-root'
   | 'linux';
 
@@ -21,6 +22,7 @@ const PROGRAM: Readonly<Partial<Record<Part, string>>> = {
   openssl: 'openssl',
   skopeo: 'skopeo',
   script: 'script',
+  'ssh-agent': 'ssh-agent',
 };
 
 /** The Debian sid root of scripts/modern-root.mjs. */
