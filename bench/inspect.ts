@@ -2,7 +2,8 @@ import { startDockerRegistry } from '../test/support/docker-registry.js';
 import { buildxIndex } from '../test/support/image-fixtures.js';
 import { pushFixture } from '../test/support/push-fixture.js';
 import { whyMissing } from '../test/support/requirements.js';
-import { deployer, modern, nodeAlone } from './support/commands.js';
+import { deployer, modern } from './support/commands.js';
+import { floors } from './support/floors.js';
 import { measureInTurn } from './support/measure.js';
 import { peakMemory } from './support/peak-memory.js';
 import { timeRow, type Row } from './support/table.js';
@@ -16,10 +17,14 @@ export async function inspect(rounds: number): Promise<Row[]> {
   await pushFixture({ url: registry.url, repository: 'bench/app' }, 'v1', await buildxIndex());
   const reference = `${registry.host}/bench/app:v1`;
   const ours = deployer('image', 'inspect', reference);
-  const { node, inspected } = await measureInTurn({ node: nodeAlone, inspected: ours }, rounds);
   const what = 'image inspect of an index';
+  const besideFloors: Row[] = [];
+  for (const { name, node, of } of floors()) {
+    const { floor, inspected } = await measureInTurn({ floor: node, inspected: of(ours) }, rounds);
+    besideFloors.push(timeRow(what, inspected.median, [name, floor.median], 2.5));
+  }
   return [
-    timeRow(what, inspected.median, ['node -e 0', node.median], 2.5),
+    ...besideFloors,
     ...(await besideBuildx(what, reference, rounds)),
     memoryRow(await peakMemory(ours)),
   ];

@@ -2,17 +2,21 @@
 // measured in the same run. Needs a build; with the Debian sid root (scripts/modern-root.mjs) there are more peers.
 import { parseArgs } from 'node:util';
 import { makeTempFolder } from '../test/support/temp-folder.js';
+import { build } from './build.js';
 import { inspect } from './inspect.js';
 import { push } from './push.js';
 import { roundTrips } from './round-trips.js';
 import { startUp } from './start-up.js';
 import { markdownTable, type Row } from './support/table.js';
+import { tarContext } from './tar-context.js';
 
 const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   'start-up': startUp,
   inspect,
   'round-trips': roundTrips,
   push,
+  build,
+  tar: tarContext,
 };
 
 const { values, positionals } = parseArgs({

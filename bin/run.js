@@ -10,7 +10,7 @@ const { name, version } = require('../package.json');
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 
 /** Modules of Node that chunks import and most runs never touch. */
-const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:readline']);
+const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:fs/promises', 'node:readline']);
 
 const argv = process.argv.slice(2);
 

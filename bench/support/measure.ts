@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 /** A command to time: program and arguments, and what is done before each of its runs. */
 export interface Command {
   readonly argv: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string>>;
+  /** What it has besides, or in place of, the caller's; undefined: not at all. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly before?: () => Promise<void>;
 }
 

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 export type LoadChunk = (file: string) => unknown;
 
 /**
- * The bundle as oclif's one plugin. oclif's own class looks for files and folders first (package.json upwards, tsconfig,
- * command modules), and sorts with `localeCompare`, which makes V8 load Unicode's collation: more than Node's own start
- * takes. The bundle knows what it is.
+ * The bundle as oclif's one plugin. oclif's own class looks for files first (package.json upwards, tsconfig, the user's
+ * plugins), and sorts by `localeCompare`, for which V8 loads Unicode's collation: together 12 ms. The bundle knows what
+ * it is.
  */
 export class BundledPlugin implements Plugin {
   readonly _base = '@oclif/core';

@@ -52,11 +52,11 @@ export const deployFlags = {
     options: ['missing', 'always', 'never'],
     default: 'missing',
     summary:
-      'When to build. deploy does not build yet (deployer build does): an image that is not found ends it.',
+      "When to build: where the registry says that the image is not there, and CONTEXT or the file's `[build] dockerfile` says from what; always; or never.",
   }),
   platform: string({
     helpValue: 'OS/ARCH[/VARIANT]',
-    summary: 'The platform to deploy, when the target runs several.',
+    summary: 'The platform to deploy, and to build for [default: what the target runs].',
   }),
   strategy: string({
     helpValue: 'rolling|immediate',

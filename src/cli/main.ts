@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { LoadOptions } from '@oclif/core/interfaces';
 import { run as runOclif } from '@oclif/core/run';
 import { createIo, type Io } from '../ui/io.js';
@@ -27,7 +28,7 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
     process.exit(error.exit);
   });
   try {
-    await runOclif(asHelpFlag(argv), root);
+    await runOclif(asHelpFlag(argv), alone(root));
     await stdout.settle();
     if (stdout.failure !== undefined) throw untold(stdout.failure);
   } catch (thrown) {
@@ -38,6 +39,12 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
     await Promise.all([stdout.settle(), stderr.settle()]);
     process.exit(code);
   }
+}
+
+/** This program takes no plugins: oclif would look for them in HOME, and warn of one that can't be used. */
+function alone(root: LoadOptions): LoadOptions {
+  const path = typeof root === 'string' && root.startsWith('file:') ? fileURLToPath(root) : root;
+  return typeof path === 'string' ? { root: path, userPlugins: false } : path;
 }
 
 /** `help deploy` asks for what `deploy --help` does. Not a command: a host of this plugin has its own. */

@@ -6,10 +6,10 @@ import { BaseCommand } from '../cli/base-command.js';
 import { buildFlags } from '../cli/build-flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
-import { contextAt, dockerfileAt, requireSocket } from '../config/build-files.js';
-import { parseBuildArgs, parseBuildSecrets, parseLabels, parseSshAgents } from '../config/build-settings.js';
+import { contextAt, dockerfileAt } from '../config/build-files.js';
+import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
-import { parseCacheFrom, parseCacheTo } from '../engine/build/cache.js';
+import { readCacheFlags } from '../engine/build/cache.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { parseRegistryImage } from '../image/location.js';
@@ -27,9 +27,9 @@ import { chooseBuildView } from '../ui/build-view.js';
 type Parsed = Awaited<ReturnType<Build['parseAll']>>;
 
 export default class Build extends BaseCommand {
-  static override summary = 'Build an image with BuildKit through the Docker Engine; with --push, push it.';
+  static override summary = 'Build an image through the Docker Engine or Podman; with --push, push it.';
   static override description =
-    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent.';
+    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent; without BuildKit (Podman, DOCKER_BUILDKIT=0) all of it is.';
   static override examples = [
     '<%= config.bin %> build . --tag registry.fly.io/example:v1 --push',
     '<%= config.bin %> build . --tag example:v1 --build-secret id=npm,src=.npmrc',
@@ -102,23 +102,13 @@ async function requestOf(
   const { tag = 'latest', digest, ...name } = parseRegistryImage(flags.tag);
   if (digest !== undefined)
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
-  const target = flags['build-target'];
-  const sshAgents = parseSshAgents(flags.ssh ?? [], env);
-  for (const { socket } of sshAgents) await requireSocket(socket, '--ssh');
   return {
     reference: { ...name, tag },
     context: await contextAt(args.context),
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
-    buildArgs: parseBuildArgs(flags['build-arg'] ?? [], env),
-    labels: parseLabels(flags.label ?? []),
-    secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
-    sshAgents,
-    noCache: flags['no-cache'],
-    provenance: flags.provenance as BuildImageRequest['provenance'],
+    ...readBuildFlags(flags, env),
     push: flags.push,
-    ...(target === undefined ? {} : { target }),
     platforms: parsePlatforms(flags.platform ?? [], '--platform'),
-    cacheFrom: (flags['cache-from'] ?? []).map(parseCacheFrom),
-    cacheTo: (flags['cache-to'] ?? []).map(parseCacheTo),
+    ...readCacheFlags(flags),
   };
 }

@@ -1,18 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
+import { string as stringArg } from '@oclif/core/args';
 import { BaseCommand } from '../cli/base-command.js';
+import { buildFlags } from '../cli/build-flags.js';
 import { withDetails } from '../cli/failure.js';
 import { deployFlags } from '../cli/flags.js';
 import { registryFlags } from '../cli/registry-flags.js';
 import { registryOptions } from '../cli/registry-options.js';
 import { apiCredentials } from '../config/api-credentials.js';
+import { buildSource } from '../config/build-source.js';
 import { loadConfig } from '../config/load-config.js';
+import type { BuildAsked } from '../deploy/build-wish.js';
 import type { Deployed } from '../deploy/carry-out.js';
 import { deploy } from '../deploy/deploy.js';
 import type { EventSink } from '../deploy/events.js';
 import { LeftBehind } from '../deploy/left-behind.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
+import { formatEngineAddress } from '../engine/address.js';
+import { readCacheFlags } from '../engine/build/cache.js';
+import { connectEngine } from '../engine/connect.js';
+import { Engine } from '../engine/engine.js';
 import { ImageSearch } from '../image/search.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { parseDuration } from '../lib/duration.js';
@@ -23,7 +31,7 @@ import { connectTarget } from '../targets/connect.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { chooseView } from '../ui/choose-view.js';
 
-type Flags = Awaited<ReturnType<Deploy['parseFlags']>>;
+type Parsed = Awaited<ReturnType<Deploy['parseAll']>>;
 
 export default class Deploy extends BaseCommand {
   static override summary =
@@ -36,30 +44,42 @@ export default class Deploy extends BaseCommand {
   ].join(' ');
   static override examples = [
     '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example',
+    '<%= config.bin %> deploy . --image registry.fly.io/example:v1 --app example',
     '<%= config.bin %> deploy --image registry.fly.io/example:v1 --app example --dry-run',
     '<%= config.bin %> deploy --image oci:build/image --app example',
   ];
-  static override flags = { ...deployFlags, ...registryFlags };
+  static override args = {
+    context: stringArg({
+      name: 'CONTEXT',
+      description:
+        "What the image is built from when it is missing [else the folder of the file's `[build] dockerfile`].",
+    }),
+  };
+  static override flags = { ...deployFlags, ...buildFlags, ...registryFlags };
   protected override undoing = 'putting back what was there';
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
-    const flags = await this.parseFlags();
-    const deployed = await this.deploy(flags);
+    const deployed = await this.deploy(await this.parseAll());
     if ('plan' in deployed) return deployed;
     if (deployed.error !== undefined) throw withDetails(deployed.error, deployed.result);
     return deployed.result;
   }
 
-  private async parseFlags() {
-    return (await this.parse(Deploy)).flags;
+  private async parseAll() {
+    return this.parse(Deploy);
   }
 
-  private async deploy(flags: Flags): Promise<Deployed> {
+  private async deploy({ args, flags }: Parsed): Promise<Deployed> {
     const { env, redactor } = this.io;
     const { config, warnings } = await loadConfig({ flags, env, cwd: process.cwd() });
-    const image = imageOf(config.image, flags.build);
+    const image = imageOf(config.image);
     const platform =
       flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') };
+    const source = await buildSource(args.context, flags, {
+      config: config.build,
+      env,
+      stdin: process.stdin,
+    });
     const lockWaitMs = parseDuration(flags['lock-wait'], '--lock-wait');
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
@@ -84,6 +104,10 @@ export default class Deploy extends BaseCommand {
     const request = {
       config,
       image,
+      build: {
+        when: flags.build as BuildAsked['build']['when'],
+        ...(source && { source: { ...source, ...readCacheFlags(flags) } }),
+      },
       ...platform,
       releaseId: randomUUID(),
       rollback,
@@ -100,6 +124,7 @@ export default class Deploy extends BaseCommand {
           ...{ registry, privacy, clock },
           search: new ImageSearch(registry, clock),
           tempFolder: tmpdir(),
+          building: { env, keepSecret, connectEngine: () => engineOf(env) },
           sink,
           signal,
         },
@@ -110,15 +135,12 @@ export default class Deploy extends BaseCommand {
   }
 }
 
-function imageOf(image: string | undefined, build: string): string {
-  if (build === 'always') {
-    throw new DeployerError('build_unavailable', '--build always: deploy does not build yet', {
-      suggestions: [
-        'build and push it: deployer build . --tag REF --push',
-        'then: deployer deploy --image REF',
-      ],
-    });
-  }
+async function engineOf(env: Readonly<Record<string, string | undefined>>) {
+  const { docker, address } = await connectEngine({ env, home: homedir(), podman: true });
+  return { engine: new Engine(docker), address: formatEngineAddress(address) };
+}
+
+function imageOf(image: string | undefined): string {
   if (image !== undefined) return image;
   throw new DeployerError('usage', 'there is no image to deploy: name it with --image', {
     suggestions: [

@@ -1,11 +1,56 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
+import type { BuildConfig } from './deploy-config.js';
 
 /** A secret of a build, by where its value lies; the value itself is read when the build begins. */
 export type BuildSecret =
   { readonly id: string; readonly file: string } | { readonly id: string; readonly variable: string };
 
+/** The flags that shape an image, as the command line gives them. */
+export interface BuildFlagValues {
+  readonly 'build-arg'?: readonly string[] | undefined;
+  readonly 'build-secret'?: readonly string[] | undefined;
+  readonly 'build-target'?: string | undefined;
+  readonly label?: readonly string[] | undefined;
+  readonly 'no-cache': boolean;
+  readonly ssh?: readonly string[] | undefined;
+  readonly provenance: string;
+}
+
+/** What shapes an image, apart from its files and its platform. */
+export interface FlagSettings {
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly secrets: readonly BuildSecret[];
+  readonly sshAgents: readonly SshAgent[];
+  readonly target?: string;
+  readonly noCache: boolean;
+  readonly provenance: 'auto' | 'off' | 'min' | 'max';
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * @param config what the file says: a flag goes before it
+ * @throws DeployerError `usage`
+ */
+export function readBuildFlags(
+  flags: BuildFlagValues,
+  env: Environment,
+  config?: Pick<BuildConfig, 'args' | 'target'>,
+): FlagSettings {
+  const target = flags['build-target'] ?? config?.target;
+  return {
+    buildArgs: { ...config?.args, ...parseBuildArgs(flags['build-arg'] ?? [], env) },
+    labels: parseLabels(flags.label ?? []),
+    secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
+    sshAgents: parseSshAgents(flags.ssh ?? [], env),
+    noCache: flags['no-cache'],
+    // oclif lets no other through.
+    provenance: flags.provenance as FlagSettings['provenance'],
+    ...(target === undefined ? {} : { target }),
+  };
+}
 
 /**
  * `NAME=VALUE`, or `NAME` for what the environment holds, as docker has it.

@@ -33,11 +33,24 @@ export interface MachineSize {
   readonly memoryMb?: number;
 }
 
+/** How an image is built, as `[build]` says. */
+export interface BuildConfig {
+  /** Of the file, as seen from where the program runs: what is built from, unless told. */
+  readonly folder: string;
+  /** As seen from where the program runs. */
+  readonly dockerfile?: string;
+  /** The stage. */
+  readonly target?: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly provenance?: 'off' | 'min' | 'max';
+}
+
 /** One typed configuration out of flags, environment, the project's file and defaults, in this precedence. */
 export interface DeployConfig {
   readonly target: TargetName;
   readonly app: string;
   readonly image?: string;
+  readonly build?: BuildConfig;
   readonly env: Readonly<Record<string, string>>;
   readonly httpService?: HttpService;
   readonly machineSize?: MachineSize;

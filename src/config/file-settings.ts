@@ -1,5 +1,6 @@
+import { dirname, isAbsolute, join } from 'node:path';
 import type { ConfigFile } from './config-file.js';
-import type { HttpService, MachineSize, Strategy, TargetName } from './deploy-config.js';
+import type { BuildConfig, HttpService, MachineSize, Strategy, TargetName } from './deploy-config.js';
 import { readHttpService } from './http-service.js';
 import { Section, type ReadingAccount, type UnreadKeys } from './section.js';
 import type { TomlNode } from './toml-document.js';
@@ -10,6 +11,7 @@ import {
   imageFrom,
   isVariableName,
   isVariableValue,
+  provenanceFrom,
   regionFrom,
   strategyFrom,
   targetFrom,
@@ -29,6 +31,7 @@ export interface FileSettings extends AppSettings {
   readonly httpService?: HttpService | undefined;
   readonly machineSize?: MachineSize | undefined;
   readonly image?: string | undefined;
+  readonly build?: BuildConfig | undefined;
   readonly strategy?: Strategy | undefined;
   readonly waitTimeoutMs?: number | undefined;
   readonly minHealthyMs?: number | undefined;
@@ -79,16 +82,13 @@ const UNREAD_EXPERIMENTAL_KEYS: UnreadKeys = {
   use_zstd: 'no effect here',
 };
 
-// How to build an image: of no effect on the release of one that exists.
+// Other ways to build than from a Dockerfile: of no effect on the release of an image that exists.
 const UNREAD_BUILD_KEYS: UnreadKeys = {
   builder: 'no effect here',
-  args: 'no effect here',
   buildpacks: 'no effect here',
   settings: 'no effect here',
   builtin: 'no effect here',
-  dockerfile: 'no effect here',
-  ignorefile: 'no effect here',
-  'build-target': 'no effect here',
+  ignorefile: 'warn',
   compression: 'no effect here',
   compression_level: 'no effect here',
 };
@@ -111,6 +111,7 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
     httpService: httpService && readHttpService(httpService),
     machineSize: readMachineSize(root),
     image: build?.choice('image', imageFrom),
+    build: build && readBuild(build, file.name),
     strategy: deploy?.choice('strategy', strategyFrom),
     waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),
     minHealthyMs: deploy?.take('min_healthy_time', 'a duration such as "5s"', (node) =>
@@ -130,18 +131,40 @@ function readApp(root: Section): AppSettings {
 }
 
 function readEnv(root: Section): Readonly<Record<string, string>> {
+  return readVariables(root.spreadSections('env'));
+}
+
+function readVariables(sections: readonly Section[]): Readonly<Record<string, string>> {
   // A Map first: `__proto__` would be lost on an object.
-  const env = new Map<string, string>();
-  for (const section of root.spreadSections('env')) {
+  const variables = new Map<string, string>();
+  for (const section of sections) {
     for (const name of section.keys()) {
       if (!isVariableName(name)) {
         throw section.problem(name, 'a variable is named with letters, digits and underscores');
       }
       const value = section.take(name, 'a string, a number or a boolean', variableOf);
-      if (value !== undefined) env.set(name, value);
+      if (value !== undefined) variables.set(name, value);
     }
   }
-  return Object.fromEntries(env);
+  return Object.fromEntries(variables);
+}
+
+/** @param file paths in it are seen from its folder, as flyctl does */
+function readBuild(build: Section, file: string): BuildConfig {
+  const folder = dirname(file);
+  const dockerfile = build.text('dockerfile');
+  const target = build.text('build-target');
+  const args = build.section('args');
+  const provenance = build.choice('provenance', provenanceFrom);
+  return {
+    folder,
+    ...(dockerfile === undefined
+      ? {}
+      : { dockerfile: isAbsolute(dockerfile) ? dockerfile : join(folder, dockerfile) }),
+    ...(target === undefined ? {} : { target }),
+    args: args === undefined ? {} : readVariables([args]),
+    ...(provenance === undefined ? {} : { provenance }),
+  };
 }
 
 function variableOf(node: TomlNode): string | undefined {

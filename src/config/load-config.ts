@@ -68,6 +68,7 @@ export async function loadConfig(
   const config: DeployConfig = {
     ...chooseApp(choose, flags, settings, file),
     ...(image === undefined ? {} : { image }),
+    ...(settings.build === undefined ? {} : { build: settings.build }),
     env: { ...settings.env, ...variablesFrom(flags.env ?? [], account.sources) },
     ...(settings.httpService === undefined ? {} : { httpService: settings.httpService }),
     ...(settings.machineSize === undefined ? {} : { machineSize: settings.machineSize }),
@@ -154,7 +155,11 @@ class Choice {
   #take<T>(name: string, source: string, text: string, key: string, convert: (text: string) => T | Refusal) {
     const value = convert(text);
     if (value instanceof Refusal) {
-      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${value.reason}`);
+      const { reason, instead } = value;
+      const between = name.startsWith('--') ? ' ' : '=';
+      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${reason}`, {
+        suggestions: instead === undefined ? [] : [`${name}${between}${instead}`],
+      });
     }
     this.#sources[key] = source;
     return value as Exclude<T, Refusal>;

@@ -38,6 +38,11 @@ export function strategyFrom(text: string): Strategy | Refusal {
   return choiceFrom(text, STRATEGIES, PLANNED_STRATEGIES, 'strategy');
 }
 
+export function provenanceFrom(text: string): 'off' | 'min' | 'max' | Refusal {
+  if (text === 'off' || text === 'min' || text === 'max') return text;
+  return new Refusal('expected off, min or max');
+}
+
 /** @returns milliseconds, at most a day */
 export function durationFrom(text: string): number | Refusal {
   try {
@@ -74,5 +79,6 @@ function choiceFrom<T extends string>(
   const choice = built.find((name) => name === text);
   if (choice !== undefined) return choice;
   const choices = `expected ${built.join(' or ')}`;
-  return new Refusal(planned.includes(text) ? `this ${noun} is not built yet; ${choices}` : choices);
+  const reason = planned.includes(text) ? `this ${noun} is not built yet; ${choices}` : choices;
+  return new Refusal(reason, built[0]);
 }

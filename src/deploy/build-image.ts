@@ -1,4 +1,5 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
+import { requireSocket } from '../config/build-files.js';
 import type { BuildSecret, SshAgent } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
 import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
@@ -133,6 +134,7 @@ export class ImageBuild {
   /** @throws DeployerError `build_unavailable` for what the engine can't do; `engine_unavailable` */
   static async prepare(request: BuildImageRequest, ports: BuildImagePorts): Promise<ImageBuild> {
     const started = ports.clock.now();
+    for (const { socket } of request.sshAgents ?? []) await requireSocket(socket, '--ssh');
     return new ImageBuild(started, request, ports, await probeEngine(ports.engine, ports.signal));
   }
 

@@ -7,6 +7,14 @@ import type { Steps } from './steps.js';
 /** What came of a deploy; of a dry run, the plan. */
 export type Deployed = Executed | { readonly plan: PlanDocument };
 
+/** Shows a plan whose image is not built yet. @returns what a dry run ends with */
+export function announce(plan: PlanDocument, steps: Steps, dryRun: boolean): Deployed | undefined {
+  steps.emit({ type: 'plan', plan });
+  if (!dryRun) return undefined;
+  steps.emit({ type: 'done' });
+  return { plan };
+}
+
 /** Shows the plan and carries it out. A dry run ends with the plan. */
 export async function carryOut<R extends ReleasePlan>(
   target: Target<unknown, R>,
@@ -14,12 +22,8 @@ export async function carryOut<R extends ReleasePlan>(
   steps: Steps,
   { dryRun, ...ports }: ExecutePorts & { readonly dryRun: boolean },
 ): Promise<Deployed> {
-  const shown = planDocument(plan);
-  steps.emit({ type: 'plan', plan: shown });
-  if (dryRun) {
-    steps.emit({ type: 'done' });
-    return { plan: shown };
-  }
+  const planned = announce(planDocument(plan), steps, dryRun);
+  if (planned !== undefined) return planned;
   const executed = await execute(target, plan, steps, ports);
   steps.emit({
     type: 'done',

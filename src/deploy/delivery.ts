@@ -103,7 +103,9 @@ function tagOf(digest: Digest): string {
 }
 
 /** A log keeps every line: one for each tenth. */
-function tellingTenths(voice: StepVoice): (progress: CopyProgress) => void {
+export function tellingTenths(
+  voice: StepVoice,
+): (progress: Pick<CopyProgress, 'bytesDone' | 'bytesTotal'>) => void {
   let told = 0;
   return ({ bytesDone, bytesTotal }) => {
     const tenth = bytesTotal === 0 ? 0 : Math.floor((10 * bytesDone) / bytesTotal);

@@ -1,5 +1,6 @@
 import type { ErrorDocument } from '../lib/errors.js';
 import type { Proof, ReleaseIdentity } from '../targets/target.js';
+import type { BuildEvent } from './build-image.js';
 import type { PlanDocument } from './plan.js';
 import type { DeployResult } from './result.js';
 
@@ -18,7 +19,11 @@ export type DeployEvent =
       readonly step: StepName;
       readonly level: 'info' | 'warning';
       readonly message: string;
+      /** The step of a build that ended with this. */
+      readonly vertex?: Vertex;
     }
+  /** What a build's steps begin, print and transfer: for who looks on, and no part of `--events`. */
+  | { readonly type: 'build'; readonly event: BuildEvent & { readonly type: 'started' | 'progress' | 'log' } }
   | {
       readonly type: 'step.succeeded';
       readonly step: StepName;
@@ -55,6 +60,17 @@ export type DeployEvent =
   | { readonly type: 'release.rolled-back'; readonly message: string }
   /** The last event. A deploy that failed before its release has an error and no result, a dry run neither. */
   | { readonly type: 'done'; readonly result?: DeployResult; readonly error?: ErrorDocument };
+
+/** A step of a build, as it ended. */
+export interface Vertex {
+  /** From 1, in the order in which they were first told. */
+  readonly number: number;
+  /** `[2/3] RUN make` */
+  readonly name: string;
+  readonly cached: boolean;
+  readonly durationMs: number;
+  readonly error?: string;
+}
 
 /** An event with the moment at which it happened (ISO 8601), as views get it. */
 export type TimedDeployEvent = DeployEvent & { readonly time: string };

@@ -5,7 +5,7 @@ import { summaryOfStep, type Plan } from './plan.js';
 import type { DeployResult } from './result.js';
 import type { Steps, StepVoice } from './steps.js';
 
-const STEP_TITLE = { build: 'Build image', push: 'Push image' } as const;
+export const STEP_TITLE = { build: 'Build image', push: 'Push image' } as const;
 
 /** What came of a plan. With an error the release did not come to stay; the result says what runs now. */
 export interface Executed {
@@ -16,6 +16,8 @@ export interface Executed {
 export interface ExecutePorts extends Pick<ReleaseContext, 'signal' | 'exposedPorts'> {
   /** Of a plan whose push is no skip. */
   readonly delivery?: Pick<Delivery, 'run'>;
+  /** Of the image, when this deploy built it. */
+  readonly build?: DeployResult['build'];
 }
 
 /**
@@ -26,14 +28,14 @@ export async function execute<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  { delivery, ...ports }: ExecutePorts,
+  { delivery, build, ...ports }: ExecutePorts,
 ): Promise<Executed> {
   for (const { step, action, summary } of plan.steps) {
     if (action === 'copy') await push(delivery, steps);
     else if (step === 'build' || step === 'push') steps.skip(step, STEP_TITLE[step], summary);
   }
   const outcome = await release(target, plan, steps, ports);
-  const result = resultOf(plan, outcome, steps);
+  const result = { ...resultOf(plan, outcome, steps), ...(build && { build }) };
   if ('error' in outcome) return { result, error: outcome.error };
   if (outcome.status === 'succeeded' || outcome.status === 'unchanged') {
     steps.emit({
@@ -59,7 +61,7 @@ async function release<R extends ReleasePlan>(
   target: Target<unknown, R>,
   plan: Plan<R>,
   steps: Steps,
-  ports: Omit<ExecutePorts, 'delivery'>,
+  ports: Pick<ReleaseContext, 'signal' | 'exposedPorts'>,
 ): Promise<ReleaseOutcome> {
   let failed: ReleaseOutcome | undefined;
   try {

@@ -4,6 +4,7 @@ import type { EventSink, TimedDeployEvent } from './events.js';
 export class LeftBehind {
   readonly #app: string;
   #started: (TimedDeployEvent & { readonly type: 'release.started' }) | undefined;
+  #pushed: string | undefined;
   #done = false;
 
   constructor(app: string) {
@@ -12,6 +13,7 @@ export class LeftBehind {
 
   readonly show: EventSink = (event) => {
     if (event.type === 'release.started') this.#started = event;
+    if (event.type === 'step.succeeded' && event.step === 'push') this.#pushed = event.summary;
     if (event.type === 'done') this.#done = true;
   };
 
@@ -20,7 +22,10 @@ export class LeftBehind {
     if (this.#done) return { evidence: [], suggestions: [] };
     if (this.#started === undefined)
       return {
-        evidence: ['no machine was changed; locks that were taken end by themselves'],
+        evidence: [
+          'no machine was changed; locks that were taken end by themselves',
+          ...(this.#pushed === undefined ? [] : [`the image was pushed, and stays there: ${this.#pushed}`]),
+        ],
         suggestions: [],
       };
     const { release, lockLifeMs } = this.#started;

@@ -13,8 +13,8 @@ import type { DeployImage, PlannedWrite, ReleaseIdentity, ReleasePlan, Target } 
 /** One step of a plan, in the pipeline's order. */
 export type PlanStep =
   | { readonly step: 'adapt'; readonly action: Adapted['action']; readonly summary: string }
-  | { readonly step: 'build'; readonly action: 'skip'; readonly summary: string }
-  | { readonly step: 'push'; readonly action: 'copy' | 'skip'; readonly summary: string }
+  | { readonly step: 'build'; readonly action: 'build' | 'skip'; readonly summary: string }
+  | { readonly step: 'push'; readonly action: 'push' | 'copy' | 'skip'; readonly summary: string }
   | { readonly step: 'release'; readonly action: 'release'; readonly summary: string };
 
 /** All that will happen, as data: `execute` consumes it. */
@@ -28,14 +28,18 @@ export interface Plan<R extends ReleasePlan = ReleasePlan> {
 }
 
 /** The plan as it is shown: the target's own part, which holds the app's environment, stays inside. */
-export type PlanDocument = Omit<Plan, 'release'> & { readonly release: ReleaseIdentity };
+export type PlanDocument = Omit<Plan, 'release' | 'image'> & {
+  /** Without a digest until it is built. */
+  readonly image: Omit<DeployImage, 'digest'> & Partial<Pick<DeployImage, 'digest'>>;
+  readonly release: ReleaseIdentity;
+};
 
 export function planDocument({ app, target, image, steps, writes, release }: Plan): PlanDocument {
   return { app, target, image, steps, writes, release: release.release };
 }
 
 /** The line that sums a step of the plan up. */
-export function summaryOfStep({ steps }: Plan, name: PlanStep['step']): string {
+export function summaryOfStep({ steps }: Pick<Plan, 'steps'>, name: PlanStep['step']): string {
   return steps.find(({ step }) => step === name)?.summary ?? '';
 }
 
@@ -46,7 +50,7 @@ export interface PlanInputs<State> {
   readonly found: {
     /** Undefined when it lies in no registry. */
     readonly reference?: Reference;
-    readonly stored: StoredManifest;
+    readonly stored: Pick<StoredManifest, 'digest'>;
     /** Its registry gives it to those alone who are logged in there. */
     readonly isPrivate: boolean;
   };
@@ -57,6 +61,8 @@ export interface PlanInputs<State> {
   readonly rollback: boolean;
   readonly detach: boolean;
   readonly lockWaitMs: number;
+  /** Just now, and pushed: what lies there came of this deploy. */
+  readonly isBuilt?: boolean;
 }
 
 /** What must be done to the image, and what for. */
@@ -145,14 +151,8 @@ export function makePlan<State, R extends ReleasePlan>(
     image,
     steps: [
       { step: 'adapt', action: adapted.action, summary: describeAdaptation(adapted, repository, digest) },
-      {
-        step: 'build',
-        action: 'skip',
-        summary: found.reference === undefined ? 'not needed: the image is here' : 'found remotely',
-      },
-      push === undefined || push.present
-        ? { step: 'push', action: 'skip', summary: 'already there' }
-        : { step: 'push', action: 'copy', summary: describePush(push) },
+      ...(inputs.isBuilt === true ? [] : [buildSkipped(found.reference === undefined)]),
+      ...pushSteps(push, inputs.isBuilt === true),
       {
         step: 'release',
         action: 'release',
@@ -162,6 +162,17 @@ export function makePlan<State, R extends ReleasePlan>(
     writes: [...writesOf(push), ...release.writes],
     release,
   };
+}
+
+function buildSkipped(isHere: boolean): PlanStep {
+  const summary = isHere ? 'not needed: the image is here' : 'found remotely';
+  return { step: 'build', action: 'skip', summary };
+}
+
+function pushSteps(push: PlannedPush | undefined, isBuilt: boolean): PlanStep[] {
+  if (push !== undefined && !push.present)
+    return [{ step: 'push', action: 'copy', summary: describePush(push) }];
+  return isBuilt ? [] : [{ step: 'push', action: 'skip', summary: 'already there' }];
 }
 
 function writesOf(push: PlannedPush | undefined): PlannedWrite[] {
@@ -205,6 +216,7 @@ function incompatible(
     evidence: [capabilities.note],
     suggestions: [
       ...(missing === undefined ? [] : [missing]),
+      `build it again in a form that ${name} runs: deployer deploy . --image ${requested} --build always`,
       `see what each target needs: deployer image diagnose ${requested}`,
     ],
   });

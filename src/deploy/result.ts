@@ -1,3 +1,4 @@
+import type { BuildImageResult } from './build-image.js';
 import type { DeployImage, Proof, ReleaseIdentity, Unit } from '../targets/target.js';
 
 /** The `--json` document of `deployer deploy`. */
@@ -11,6 +12,8 @@ export interface DeployResult {
   /** What the success stands on; absent when there is none. */
   readonly verified?: Proof;
   readonly url?: string;
+  /** Of an image that this deploy built. */
+  readonly build?: Omit<BuildImageResult, 'durations'>;
   /** milliseconds */
   readonly durations: Readonly<Record<'search' | 'build' | 'push' | 'release' | 'total', number>>;
 }

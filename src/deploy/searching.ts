@@ -24,14 +24,24 @@ export interface Found {
   readonly reference?: Reference;
   /** Its registry gives it to those alone who are logged in there. */
   readonly isPrivate: boolean;
-  /** milliseconds */
-  readonly durationMs: number;
 }
+
+/** It is in no registry, by the registry's own word: it can be built. */
+export interface Missing {
+  readonly missing: DeployerError;
+}
+
+/** What came of a search, with its milliseconds. */
+export type Answer = (Found | Missing) & { readonly durationMs: number };
 
 export interface SearchRequest {
   /** As the user wrote it. */
   readonly image: string;
   readonly accept: 'all' | 'docker';
+  /** Whether it is built when it is missing. */
+  readonly builds: boolean;
+  /** Why not, where someone might think that it is. */
+  readonly whyNotBuilt?: string;
 }
 
 export interface SearchPorts extends OpenSourcePorts {
@@ -44,7 +54,7 @@ export interface SearchPorts extends OpenSourcePorts {
 /** A search under way before its step is; what it says early is kept until there is someone to hear it. */
 export class Searching {
   readonly title: string;
-  readonly #found: Promise<Found>;
+  readonly #answer: Promise<Answer>;
   readonly #said: string[] = [];
   #voice: StepVoice | undefined;
 
@@ -53,60 +63,76 @@ export class Searching {
       location.kind === 'registry'
         ? `Searching for image '${request.image}' remotely...`
         : `Read image '${request.image}'`;
-    this.#found = this.#find(request, location, ports);
+    this.#answer = this.#find(request, location, ports);
     // Awaited when its step's turn comes; until then a failure is no unhandled rejection.
-    this.#found.catch(() => undefined);
+    this.#answer.catch(() => undefined);
   }
 
-  answer(voice: StepVoice): Promise<Found> {
+  answer(voice: StepVoice): Promise<Answer> {
     this.#voice = voice;
     for (const message of this.#said) voice.log('info', message);
-    return this.#found;
+    return this.#answer;
   }
 
   /** Frees what was opened. */
   async close(): Promise<void> {
-    const found = await this.#found.catch(() => undefined);
-    await found?.source.close();
+    const answer = await this.#answer.catch(() => undefined);
+    if (answer !== undefined && 'source' in answer) await answer.source.close();
   }
 
-  async #find(request: SearchRequest, location: ImageLocation, ports: SearchPorts): Promise<Found> {
+  async #find(request: SearchRequest, location: ImageLocation, ports: SearchPorts): Promise<Answer> {
     const started = ports.clock.now();
-    const found = await (location.kind === 'registry'
+    const answer = await (location.kind === 'registry'
       ? this.#search(request, location.reference, ports)
       : read(location, ports));
-    return { ...found, durationMs: ports.clock.now() - started };
+    return { ...answer, durationMs: ports.clock.now() - started };
   }
 
-  async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<FoundThere> {
+  async #search(request: SearchRequest, reference: Reference, ports: SearchPorts): Promise<Found | Missing> {
     const { lag } = ports.capabilities;
+    const longest = request.builds ? LONGEST_WAIT_BEFORE_BUILD_MS : Infinity;
     const accept = request.accept === 'docker' ? ACCEPT_DOCKER : ACCEPT_ALL;
+    const inSentence = (error: unknown): unknown =>
+      error instanceof DeployerError && NOT_THERE.has(error.code)
+        ? couldNotFind(error, request, accept)
+        : error;
+    let stored: StoredManifest;
     try {
-      const { stored } = await ports.search.find(reference, {
+      ({ stored } = await ports.search.find(reference, {
         accept,
-        lagMs: lag?.hosts.includes(reference.domain) === true ? lag.ms : 0,
+        lagMs: lag?.hosts.includes(reference.domain) === true ? Math.min(lag.ms, longest) : 0,
         signal: ports.signal,
         onWait: (message) =>
           this.#voice === undefined ? this.#said.push(message) : this.#voice.log('info', message),
-      });
-      const source = new RegistrySource({ ...reference, digest: stored.digest }, ports);
-      const [shape, hidden] = await Promise.all([
-        readShape(source, stored),
-        ports.privacy !== undefined && isPrivate(reference, ports.privacy, ports.signal),
-      ]);
-      return { stored, shape, source, reference, isPrivate: hidden };
+      }));
     } catch (error) {
-      throw error instanceof DeployerError && NOT_THERE.has(error.code)
-        ? couldNotFind(error, request.image, accept)
-        : error;
+      if (request.builds && error instanceof DeployerError && BUILDABLE.has(error.code))
+        return { missing: error };
+      throw inSentence(error);
     }
+    // A part that is missing is no missing image: nothing is built over it.
+    return lookAt(reference, stored, ports).catch((error: unknown) => {
+      throw inSentence(error);
+    });
   }
 }
 
-type FoundThere = Omit<Found, 'durationMs'>;
+/** What lies in a registry, and whether strangers can have it. */
+export async function lookAt(
+  reference: Reference,
+  stored: StoredManifest,
+  ports: Pick<SearchPorts, 'privacy' | 'signal'> & OpenSourcePorts,
+): Promise<Found> {
+  const source = new RegistrySource({ ...reference, digest: stored.digest }, ports);
+  const [shape, hidden] = await Promise.all([
+    readShape(source, stored),
+    ports.privacy !== undefined && isPrivate(reference, ports.privacy, ports.signal),
+  ]);
+  return { stored, shape, source, reference, isPrivate: hidden };
+}
 
 /** Out of a layout or an archive. */
-async function read(location: ImageLocation, ports: OpenSourcePorts): Promise<FoundThere> {
+async function read(location: ImageLocation, ports: OpenSourcePorts): Promise<Found> {
   const source = await openSource(location, ports);
   try {
     const stored = await source.root();
@@ -117,6 +143,12 @@ async function read(location: ImageLocation, ports: OpenSourcePorts): Promise<Fo
   }
 }
 
+/** A build takes longer than a push takes to be seen: no need to wait as long as for an image that can only be found. */
+const LONGEST_WAIT_BEFORE_BUILD_MS = 4000;
+
+/** By the registry's own word there is no such image. A digest is what a build gives: none can be built. */
+const BUILDABLE: ReadonlySet<ErrorCode> = new Set(['tag_not_found', 'repository_not_found']);
+
 const NOT_THERE: ReadonlySet<ErrorCode> = new Set([
   'tag_not_found',
   'digest_not_found',
@@ -125,8 +157,14 @@ const NOT_THERE: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** The sentence that users of flyctl know, and then what was hidden behind it. */
-function couldNotFind(error: DeployerError, image: string, accept: readonly string[]): DeployerError {
-  const build = `build and push it: deployer build . --tag ${image} --push`;
+function couldNotFind(
+  error: DeployerError,
+  { image, whyNotBuilt }: SearchRequest,
+  accept: readonly string[],
+): DeployerError {
+  const suggestion = BUILDABLE.has(error.code)
+    ? [`build it from this directory: deployer deploy . --image ${image}`]
+    : [];
   return new DeployerError(
     error.code,
     `failed to fetch an image or build from source: Could not find image "${image}"`,
@@ -136,8 +174,9 @@ function couldNotFind(error: DeployerError, image: string, accept: readonly stri
         error.message,
         ...error.evidence,
         ...(accept === ACCEPT_DOCKER ? ['asked as a client of before 2023 would (--accept docker)'] : []),
+        ...(whyNotBuilt === undefined ? [] : [`nothing is built: ${whyNotBuilt}`]),
       ],
-      suggestions: [...error.suggestions, ...(error.code === 'image_form_not_accepted' ? [] : [build])],
+      suggestions: [...error.suggestions, ...suggestion],
     },
   );
 }
@@ -150,4 +189,10 @@ export function describeFound({ stored, shape }: Pick<Found, 'stored' | 'shape'>
   const parts = [...platforms, ...(shape.attestations.length > 0 ? ['attestation'] : [])];
   const content = parts.length === 0 ? '' : `, ${parts.join(' + ')}`;
   return `image found: ${mediaTypeName(stored.content.mediaType)} ${shortDigest(stored.digest)}${content}`;
+}
+
+/** Of an image that is built instead. */
+export function describeMissing({ missing }: Missing): string {
+  const part = missing.code === 'repository_not_found' ? 'repository' : 'tag';
+  return `not there: the registry knows no such ${part}; it is built`;
 }

@@ -53,11 +53,11 @@ export class Steps {
         },
         log: (level, message) => this.emit({ type: 'step.log', step, level, message }),
       });
-      this.#durations.set(step, durationMs);
+      this.#took(step, durationMs);
       this.emit({ type: 'step.succeeded', step, summary, durationMs });
       return value;
     } catch (error) {
-      this.#durations.set(step, elapsed());
+      this.#took(step, elapsed());
       this.emit({ type: 'step.failed', step, error: asFailure(error).toDocument() });
       throw error;
     }
@@ -65,6 +65,11 @@ export class Steps {
 
   skip(step: StepName, title: string, reason: string): void {
     this.emit({ type: 'step.skipped', step, title, reason });
+  }
+
+  /** An image that is built may be pushed twice: to its own registry, and to the target's. */
+  #took(step: StepName, durationMs: number): void {
+    this.#durations.set(step, (this.#durations.get(step) ?? 0) + durationMs);
   }
 
   /** milliseconds; a step that did not run took none */

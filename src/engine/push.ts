@@ -5,7 +5,7 @@ import { repositoryOf, type Reference } from '../oci/reference.js';
 import { PushLayers, type PushedLayer } from './push-layers.js';
 import { EngineRefusal, engineLost, type Engine } from './engine.js';
 import { readJsonLines } from './json-stream.js';
-import { authConfigOf, encodeLogins, type RegistryLogin } from './login.js';
+import { authConfigOf, encodeLogins, plainHttpTo, type RegistryLogin } from './login.js';
 
 export interface PushPorts {
   readonly engine: Engine;
@@ -33,7 +33,7 @@ export async function pushImage(
     const answer = await engine.stream({
       method: 'POST',
       path: `/images/${name}/push`,
-      query: { tag: reference.tag },
+      query: { tag: reference.tag, ...plainHttpTo([reference.domain]) },
       // Without the header older engines refuse the request.
       headers: { 'X-Registry-Auth': encodeLogins(authConfigOf(login, reference.domain)) },
       signal,

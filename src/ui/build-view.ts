@@ -1,6 +1,7 @@
 import type { Ora } from 'ora';
 import type { BuildEvent, PushedLayer } from '../deploy/build-image.js';
 import { formatSize } from '../lib/size.js';
+import { amountOf, doneIn, plainBuildLines, runningLine } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
 
@@ -15,25 +16,7 @@ export interface BuildView extends Pick<DeployView, 'interject' | 'endsWithFailu
 /** What is done as lines that stay, and on a terminal what runs as one that is drawn over. */
 export function chooseBuildView(io: Io): BuildView {
   if (io.json || io.quiet) return new BuildLines(io, () => []);
-  return io.interactive ? new BuildTerminal(io) : new BuildLines(io, plainLines);
-}
-
-/** As `docker build --progress plain`: every line with its step's number, since steps run at the same time. */
-function plainLines(event: BuildEvent): string[] {
-  if (event.type === 'warning') return [`warning: ${event.message}`];
-  const at = `#${event.step.number}`;
-  switch (event.type) {
-    case 'started':
-      return [`${at} ${event.step.name}`];
-    case 'log':
-      return [`${at} ${event.line}`];
-    case 'completed':
-      return [event.cached ? `${at} CACHED` : `${at} DONE ${seconds(event.durationMs)}`];
-    case 'failed':
-      return [`${at} ERROR: ${event.error}`];
-    case 'progress':
-      return [];
-  }
+  return io.interactive ? new BuildTerminal(io) : new BuildLines(io, plainBuildLines);
 }
 
 class BuildLines implements BuildView {
@@ -51,7 +34,7 @@ class BuildLines implements BuildView {
   };
 
   readonly showPush = (_current: number, _total: number, layer: PushedLayer): void => {
-    if (this.#linesOf === plainLines && layer.state !== 'pushing') this.interject(layerLine(layer));
+    if (this.#linesOf === plainBuildLines && layer.state !== 'pushing') this.interject(layerLine(layer));
   };
 
   interject(line: string): void {
@@ -80,16 +63,14 @@ class BuildTerminal implements BuildView {
   readonly show = (event: BuildEvent): void => {
     if (event.type === 'warning') this.interject(`warning: ${event.message}`);
     else if (event.type === 'completed') {
-      this.interject(`✔ ${event.cached ? 'CACHED ' : ''}${event.step.name}  ${seconds(event.durationMs)}`);
+      this.interject(`✔ ${event.cached ? 'CACHED ' : ''}${event.step.name}  ${doneIn(event.durationMs)}`);
     } else if (event.type === 'failed') this.interject(`✖ ${event.step.name}`);
-    else if (event.type === 'started') this.#draw(event.step.name, true);
-    else if (event.type === 'log') this.#draw(`${event.step.name}: ${event.line}`);
-    else this.#draw(`${event.step.name}: ${event.part} ${amount(event.current, event.total)}`);
+    else this.#draw(runningLine(event), event.type === 'started');
   };
 
   readonly showPush = (current: number, total: number, layer: PushedLayer): void => {
     if (layer.state === 'pushing') {
-      this.#draw(`pushing: ${amount(current, total)}; ${layer.id} ${amount(layer.current, layer.total)}`);
+      this.#draw(`pushing: ${amountOf(current, total)}; ${layer.id} ${amountOf(layer.current, layer.total)}`);
     } else this.interject(`✔ ${layerLine(layer)}`);
   };
 
@@ -123,13 +104,4 @@ class BuildTerminal implements BuildView {
 function layerLine({ id, state, total }: PushedLayer): string {
   const became = { pushing: 'is sent', pushed: 'pushed', exists: 'already there', mounted: 'mounted' }[state];
   return `layer ${id} ${became}${total > 0 ? `  ${formatSize(total)}` : ''}`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)}s`;
-}
-
-function amount(current: number, total: number): string {
-  if (total > 0) return `${formatSize(current)} of ${formatSize(total)}`;
-  return current > 0 ? formatSize(current) : '';
 }

@@ -1,5 +1,6 @@
 import type { EventSink, TimedDeployEvent } from '../deploy/events.js';
 import { cleanLine } from '../lib/text.js';
+import { plainBuildLines, plainEnd } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
 import { releaseFailureLine } from './release-lines.js';
@@ -36,7 +37,10 @@ function linesOf(event: TimedDeployEvent): string[] {
       return [event.step === 'search' ? cleanLine(event.title) : `==> ${cleanLine(event.title)}`];
     case 'step.progress':
       return [`    ${cleanLine(event.message)}`];
+    case 'build':
+      return plainBuildLines(event.event).map((line) => `    ${line}`);
     case 'step.log':
+      if (event.vertex !== undefined) return [`    ${plainEnd(event.vertex)}`];
       return [`    ${event.level === 'warning' ? 'warning: ' : ''}${cleanLine(event.message)}`];
     case 'step.succeeded':
       return [event.step === 'search' ? cleanLine(event.summary) : `    ${cleanLine(event.summary)}`];

@@ -23,6 +23,8 @@ export class NdjsonView implements EventView {
   }
 
   readonly show: EventSink = (event) => {
+    // Without bound: a build may print what it likes. How each of its steps ended is an event of its own.
+    if (event.type === 'build') return;
     const line = `${JSON.stringify(this.#io.redactor.redactDocument(event))}\n`;
     if (this.#file === undefined) this.#io.stdout.write(line);
     else this.#append(this.#file, line);

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { EventSink, TimedDeployEvent } from '../deploy/events.js';
 import { formatDuration } from '../lib/duration.js';
 import { cleanLine } from '../lib/text.js';
+import { runningLine } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
 import { releaseFailureLine } from './release-lines.js';
@@ -10,6 +11,8 @@ const TITLE_WIDTH = 46;
 
 /** Below this a duration says nothing. */
 const SHORTEST_SHOWN_MS = 100;
+
+const RUN_EVERY_MS = 100;
 
 /** A task of listr2, as far as it is needed. */
 interface Task {
@@ -34,6 +37,7 @@ export class StepsView implements DeployView {
   readonly #io: Io;
   #drawing: Drawing | undefined;
   #endsWithFailure = false;
+  #ranAt = 0;
   /** Drawing takes time; events do not wait for it. */
   #queue: Promise<void> = Promise.resolve();
   #fault: Error | undefined;
@@ -78,6 +82,9 @@ export class StepsView implements DeployView {
       case 'step.progress':
         if (this.#drawing) this.#drawing.task.title = columns(this.#drawing.title, cleanLine(event.message));
         return;
+      case 'build':
+        this.#run(runningLine(event.event), event.event.type === 'started');
+        return;
       case 'step.log': {
         this.#keep(`${event.level === 'warning' ? 'warning: ' : ''}${cleanLine(event.message)}`);
         return;
@@ -105,6 +112,16 @@ export class StepsView implements DeployView {
       case 'release.healthy':
       case 'done':
     }
+  }
+
+  /** What a build does now, beside its title: more often than can be read it is not drawn. */
+  #run(text: string, atOnce: boolean): void {
+    const now = performance.now();
+    if (this.#drawing === undefined || (!atOnce && now - this.#ranAt < RUN_EVERY_MS)) return;
+    this.#ranAt = now;
+    // One line, or it could not be drawn over.
+    const room = Math.max(20, (this.#io.stderr.columns ?? 80) - 4);
+    this.#drawing.task.title = columns(this.#drawing.title, text).slice(0, room);
   }
 
   /** A line that stays, under the step that is being drawn. */

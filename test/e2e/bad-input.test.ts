@@ -39,7 +39,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
     says: /^✖ --accept is about what a registry is asked with\n/,
   },
-  'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
+  'an archive that is not there': {
+    args: ['image', 'inspect', 'docker-archive:x.tar'],
+    says: /^✖ there is no archive x\.tar/,
+  },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
     says: /^✖ --app is "Shop"; expected an app name/,
@@ -69,14 +72,17 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: [...DEPLOY, '--strategy', 'canary'],
     says: /^✖ --strategy is "canary"; .* not built yet; expected rolling or immediate\n/,
   },
-  'a build': {
-    args: [...DEPLOY, '--build', 'always'],
-    exit: 6,
-    says: /^✖ --build always: deploy does not build yet/,
+  'a build that is forbidden': {
+    args: [...DEPLOY, '--build', 'never', '--no-cache'],
+    says: /^✖ --no-cache: --build never builds nothing\n/,
+  },
+  'a build from nothing': {
+    args: [...DEPLOY, '--label', 'a=b'],
+    says: /^✖ --label: there is nothing to build from\n/,
   },
   'a choice that is none': {
     args: [...DEPLOY, '--accept', 'oci'],
-    says: /^✖ --accept is "oci"; expected all or docker\n {2}Try: deployer deploy \[FLAGS\]\n/,
+    says: /^✖ --accept is "oci"; expected all or docker\n {2}Try: deployer deploy \[CONTEXT\] \[FLAGS\]\n/,
   },
   'a variable without a value': {
     args: [...DEPLOY, '-e', 'LOG_LEVEL'],
@@ -93,7 +99,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a flag without its value': {
     args: ['deploy', '-i', 'example:v1', '--app'],
-    says: /^✖ --app needs a value\n {2}Try: deployer deploy \[FLAGS\]\n {2}Try: deployer deploy --help\n$/,
+    says: /^✖ --app needs a value\n {2}Try: deployer deploy \[CONTEXT\] \[FLAGS\]\n {2}Try: deployer deploy --help\n$/,
   },
   'a choice without its value': { args: [...DEPLOY, '--accept'], says: /^✖ --accept needs a value: all or / },
   'a switch with a value': {
@@ -143,8 +149,12 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     says: /^✖ "\*\*\*registry\.example\.com\/app" is not a command of deployer\n(?![^]*:pw)/,
   },
   'an argument too many': {
-    args: ['deploy', '.', '-a', 'shop'],
-    says: /^✖ "deploy" takes no arguments, .* "\."\n/,
+    args: ['deploy', '.', 'more', '-a', 'shop'],
+    says: /^✖ too many arguments: "more"\n/,
+  },
+  'a context that is none': {
+    args: [...DEPLOY, 'nowhere'],
+    says: /^✖ CONTEXT: nowhere is not there\n/,
   },
   'plain http to another machine': {
     args: [...DEPLOY, '--api-url', 'http://api.example.com'],

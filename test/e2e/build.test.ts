@@ -24,6 +24,9 @@ const BASE = 'base:test';
 /** Debian's, of the engine's own version: it has BuildKit's client inside. */
 const DOCKER = '/usr/bin/docker';
 
+/** As no other test, of another run of these at the same time either, lets an engine run. */
+const SLEEP = `sleep ${1_000_000 + process.pid}`;
+
 const IGNORED_FROM = [
   ...['a.md', 'b.txt', 'c+d.txt', 'e.log', 'keep.log', '.env', 'README.md', 'Z', 'ab', 'aXb'],
   ...['docs/a.md', 'docs/deep/b.md', 'docs/deep/keep.md', 'docs/x.txt', 'node_modules/m/index.js'],
@@ -161,6 +164,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect([code, stdout]).to.deep.equal([6, '']);
     expect(stderr).to.contain(`Dockerfile:6: RUN echo before; echo oops; exit 3 ended with exit code 3`);
     expect(stderr).to.match(/\| before\n +\| oops\n/);
+    expect(stderr).to.match(/ Try: mend \S*Dockerfile:6 or what it works on, and build again\n/);
     // As text, not as base64.
     expect(stderr).to.match(/^#\d+ oops$/m);
     const json = await run([context.path, '--tag', 'failing:1', '--json']);
@@ -410,13 +414,13 @@ describe('deployer build, on the Docker Engine of Debian', function () {
   });
 
   it('Ctrl-C ends what the engine runs within 3 s, and the program with 130', async () => {
-    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; sleep 4711\n` });
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; ${SLEEP}\n` });
     const program = startProgram(['build', context.path, '--tag', 'never:1'], { env: environment() });
     await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
-    expect(await pidsOf('sleep 4711')).to.have.length.greaterThan(0);
+    expect(await pidsOf(SLEEP)).to.have.length.greaterThan(0);
     program.kill('SIGINT');
     const asked = Date.now();
-    await eventually(async () => expect(await pidsOf('sleep 4711')).to.deep.equal([]), 3000);
+    await eventually(async () => expect(await pidsOf(SLEEP)).to.deep.equal([]), 3000);
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(Date.now() - asked).to.be.lessThan(3000);
@@ -425,7 +429,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
   it('an engine that dies in mid-build ends with 12, and the program does not hang', async () => {
     await using dying = await startDockerEngine();
     await importBusybox(dying.docker, BASE);
-    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; sleep 4712\n` });
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; ${SLEEP}\n` });
     const program = startProgram(['build', context.path, '--tag', 'never:1'], {
       env: environment({ DOCKER_HOST: dying.dockerHost }),
     });
@@ -434,7 +438,7 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(12);
     expect(stderr).to.contain('the connection to the Docker Engine broke');
-    for (const pid of await pidsOf('sleep 4712')) process.kill(pid, 'SIGKILL');
+    for (const pid of await pidsOf(SLEEP)) process.kill(pid, 'SIGKILL');
   });
 
   it('refuses what this engine would leave out without a word, with what it takes and what to do instead', async () => {

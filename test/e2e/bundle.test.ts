@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { cp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { PROJECT, runProgram } from '../support/program.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -51,6 +53,24 @@ describe('the bundle', () => {
     expect(quick).to.deep.equal(throughOclif);
     expect(await runProgram(['-v'])).to.deep.equal(quick);
   });
+
+  for (const args of [['--help'], ['image', '--help'], ['image', 'inspect', '--help'], ['help', 'deploy']]) {
+    it(`shows for "deployer ${args.join(' ')}" what oclif shows of the commands that are not bundled`, async () => {
+      const looks: Record<string, string>[] = [{ NO_COLOR: '1' }, { FORCE_COLOR: '1', OCLIF_COLUMNS: '60' }];
+      for (const env of looks) {
+        const bundled = await runProgram(args, { env });
+        const main = JSON.stringify(join(PROJECT, 'dist/cli/main.js'));
+        const unbundled = `import { run } from ${main}; await run(process.argv.slice(1), ${JSON.stringify(PROJECT)});`;
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          ['--input-type=module', '--eval', unbundled, '--', ...args],
+          { env: { ...process.env, ...env } },
+        );
+        expect(stdout).to.contain('USAGE');
+        expect(bundled.stdout).to.equal(stdout);
+      }
+    });
+  }
 
   const mistakes: readonly (readonly [string, string])[] = [
     ['image inspct example:v1', 'image inspct" is not a command of deployer; did you mean "image inspect"?'],

@@ -150,6 +150,7 @@ describe('deployer emulator start', () => {
     await startJson(['--runtime', 'none']);
     const second = await start(dataDir);
     expect([second.code, second.stdout.includes('is in use by process')]).to.deep.equal([2, true]);
+    expect(second.stdout).to.contain('--data-dir DIR --registry-port 0 --api-port 0');
 
     const torn = join(folder.path, 'torn');
     await mkdir(join(torn, 'machines'), { recursive: true });
@@ -167,7 +168,7 @@ describe('deployer emulator start', () => {
     const args = ['emulator', 'start', '--runtime', 'none', ...ANY_PORTS];
     const { code, stderr } = await runProgram(args, { env: { HOME: home } });
     expect(code).to.equal(2);
-    expect(stderr).to.match(/^✖ the user data folder .*\/home\/.*: can't be used: ENOTDIR/m);
+    expect(stderr).to.match(/^✖ the user data folder .*\/home\/.*: can't be used: ENOTDIR/);
     expect(stderr).to.contain('Try: name a folder that you may write to: --data-dir DIR\n');
   });
 

@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { CopyResult } from '../../src/image/copy.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { eventually } from '../support/eventually.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
+import { manifestAnswer, startHostileServer, type HostileServer } from '../support/hostile-server.js';
 import { buildxIndex, randomImage, type FixtureManifest } from '../support/image-fixtures.js';
 import { writeLayout } from '../support/layout-fixture.js';
-import { PROJECT, runProgram } from '../support/program.js';
+import { PROJECT, runProgram, startProgram } from '../support/program.js';
 import { pushFixture } from '../support/push-fixture.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -129,6 +133,63 @@ describe('deployer image copy and convert', function () {
     );
     expect(code).to.equal(2);
     expect(stderr).to.match(/--all|--platform/);
+  });
+
+  describe('killed in the middle (SIGKILL)', () => {
+    const lastOf = (next: FixtureManifest): string => next.blobs.at(-1)?.digest ?? '';
+    /** A registry that has the image's manifest, config and first layer, and drips its second. */
+    const startSlow = (next: FixtureManifest): Promise<HostileServer> =>
+      startHostileServer(({ url }) => {
+        if (url.includes('/manifests/')) return manifestAnswer(next.bytes, next.mediaType, next.digest);
+        const blob = next.blobs.find(({ digest }) => url.endsWith(digest));
+        return { body: blob?.bytes ?? '', ...(url.endsWith(lastOf(next)) ? { dripMs: 5 } : {}) };
+      });
+
+    /** Copies until some of the last layer is on the disk, then kills. @returns what the folder holds */
+    async function killInCopy(next: FixtureManifest, to: string, watched: string): Promise<string[]> {
+      await using from = await startSlow(next);
+      const home = { env: { HOME: folder.path } };
+      const running = startProgram(['image', 'copy', `${from.host}/app:v2`, to], home);
+      await eventually(() => {
+        expect(from.requests.map(({ url }) => url)).to.include(`/v2/app/blobs/${lastOf(next)}`);
+        const files = readdirSync(watched, { recursive: true }).map(String);
+        expect(files.some((file) => file.endsWith('.part'))).to.equal(true);
+      }, 20_000);
+      running.kill('SIGKILL');
+      expect((await running.finished).code).to.equal(null);
+      return readdirSync(watched, { recursive: true }).map(String);
+    }
+
+    it('a layout has the images that it had, none that is not whole, and takes the copy the next time', async () => {
+      const into = join(folder.path, 'killed');
+      await run('copy', layout(), `oci:${into}:v1`);
+      const index = await readFile(join(into, 'index.json'), 'utf8');
+      const next = randomImage([100_000, 50_000]);
+      const files = await killInCopy(next, `oci:${into}:v2`, into);
+      expect(await readFile(join(into, 'index.json'), 'utf8'), 'no name for what is not whole').to.equal(
+        index,
+      );
+      expect(files.some((file) => file.endsWith(next.digest.slice(7)))).to.equal(false);
+      expect(files.some((file) => file.endsWith(lastOf(next).slice(7)))).to.equal(false);
+      expect((await run('inspect', `oci:${into}:v1`)).stdout).to.contain(image.digest);
+      expect((await run('inspect', `oci:${into}:v2`)).code).to.equal(3);
+
+      await pushFixture({ url: registry.url, repository: 'killed' }, 'v2', next);
+      const again = await run('copy', `${registry.host}/killed:v2`, `oci:${into}:v2`, '--json');
+      expect(JSON.parse(again.stdout), again.stderr).to.include({ digest: next.digest, blobsSkipped: 2 });
+      const back = await run('copy', `oci:${into}:v2`, `${registry.host}/killed:back`);
+      expect(back.code, back.stderr).to.equal(0);
+    });
+
+    it('an archive is the one that was there', async () => {
+      const into = join(folder.path, 'archives');
+      await mkdir(into, { recursive: true });
+      const file = join(into, 'app.tar');
+      await run('copy', layout(), `docker-archive:${file}`);
+      const before = await readFile(file);
+      await killInCopy(randomImage([100_000, 50_000]), `docker-archive:${file}`, into);
+      expect((await readFile(file)).equals(before)).to.equal(true);
+    });
   });
 
   describe('on a terminal', () => {

@@ -70,7 +70,6 @@ describe('--json', function () {
         4,
       ],
       platform_not_found: [await deploy('shop', foreign), 5],
-      build_unavailable: [await deploy('shop', good, '--build', 'always'), 6],
       connection_refused: [
         await deploy('shop', good, '--api-url', `http://127.0.0.1:${await freePort()}`),
         12,

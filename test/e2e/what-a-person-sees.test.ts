@@ -1,50 +1,11 @@
-import { spawn } from 'node:child_process';
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
-import { PROJECT, type Finished } from '../support/program.js';
+import { onTerminal, stable } from '../support/on-terminal.js';
+import type { Finished } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 import { setStage, type PushedImage, type Stage } from '../support/stage.js';
-import { screenOf } from '../support/terminal-screen.js';
 
 const CTRL_C = '\u0003';
-
-/** A program on a pseudo-terminal. */
-interface OnTerminal {
-  /** What the terminal has been sent so far. */
-  sent(): string;
-  press(keys: string): void;
-  /** The exit code, and what is then to be seen. */
-  readonly finished: Promise<{ readonly code: number | null; readonly screen: readonly string[] }>;
-}
-
-function onTerminal(stage: Stage, args: readonly string[], env: Record<string, string> = {}): OnTerminal {
-  const command = `stty cols 200 rows 50; ${process.execPath} ${PROJECT}/bin/run.js ${args.join(' ')}`;
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'], TERM: 'xterm-256color', ...stage.env, ...env },
-    cwd: stage.folder,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let sent = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (sent += text));
-  return {
-    sent: () => sent,
-    press: (keys) => child.stdin.write(keys),
-    finished: new Promise((resolve) => {
-      child.once('close', (code) => resolve({ code, screen: screenOf(sent) }));
-    }),
-  };
-}
-
-/** Without what is another in every run: machines' names, durations, digests. */
-function stable(lines: readonly string[]): readonly string[] {
-  return lines.map((line) =>
-    line
-      .replace(/machine [0-9a-f]{14}/, 'machine ID')
-      .replace(/sha256:[0-9a-f]{8}…/, 'sha256:…')
-      .replace(/ {3}\d+\.\ds$/, '')
-      .replace(/^ {2}\d\d:\d\d:\d\d /, '  TIME '),
-  );
-}
 
 describe('what a person sees of a deploy', function () {
   this.timeout(60_000);
@@ -122,7 +83,7 @@ describe('what a person sees of a deploy', function () {
         '  asked with: OCI index, OCI manifest, Docker manifest list, Docker manifest',
         '  tags there: good, bad, deaf',
         `  Try: deployer image inspect ${good.reference}`,
-        `  Try: build and push it: deployer build . --tag ${missing} --push`,
+        `  Try: build it from this directory: deployer deploy . --image ${missing}`,
       ]);
     });
 

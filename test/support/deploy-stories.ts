@@ -25,7 +25,7 @@ const NOT_FOUND: ErrorDocument = {
   code: 'tag_not_found',
   message: `failed to fetch an image or build from source: Could not find image "${IMAGE}"`,
   evidence: ['Tags there: main-41, main-42, latest'],
-  suggestions: [`deployer build . --tag ${IMAGE} --push`],
+  suggestions: [`build it from this directory: deployer deploy . --image ${IMAGE}`],
   exitCode: 3,
 };
 

@@ -26,17 +26,19 @@ export interface DockerEngine extends AsyncDisposable {
 
 /**
  * Debian's dockerd (20.10, graphdriver store).
- * @param options without a bridge its containers have no network
+ * @param options without a bridge its containers have no network; `settings` are of its daemon.json
  */
-export async function startDockerEngine({ bridge = true } = {}): Promise<DockerEngine> {
+export async function startDockerEngine({ bridge = true, settings = {} } = {}): Promise<DockerEngine> {
   const program = findProgram('dockerd') ?? 'dockerd';
   const { stdout } = await run(program, ['--version']);
   const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
   return startEngine(
     [program],
-    (folder) =>
+    (folder) => ({
+      ...settings,
       // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
-      major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {},
+      ...(major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {}),
+    }),
     bridge,
   );
 }

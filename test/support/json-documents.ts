@@ -30,30 +30,6 @@ const unit = v.object({
   health: v.picklist(['passing', 'warning', 'critical', 'unknown', 'none']),
 });
 
-const deploy = v.object({
-  status: v.picklist(['succeeded', 'rolled-back', 'failed', 'unchanged']),
-  app: v.string(),
-  target: v.literal('fly'),
-  image,
-  release,
-  machines: v.array(unit),
-  url: v.optional(v.string()),
-  durations: v.object({
-    search: milliseconds,
-    build: milliseconds,
-    push: milliseconds,
-    release: milliseconds,
-    total: milliseconds,
-  }),
-});
-
-const plan = v.object({
-  plan: v.object({
-    steps: v.array(v.object({ step: v.string(), action: v.string(), summary: v.string() })),
-    writes: v.array(v.object({ method: v.string(), url: v.string(), summary: v.string() })),
-  }),
-});
-
 const layer = v.object({ digest, size: count, mediaType: v.string() });
 const inspection = v.object({
   reference: v.string(),
@@ -73,6 +49,43 @@ const inspection = v.object({
   ),
   attestations: v.array(v.object({ digest, subject: digest, predicateTypes: strings })),
   annotations: v.record(v.string(), v.string()),
+});
+
+const build = v.object({
+  reference: v.string(),
+  imageId: digest,
+  digest: v.optional(digest),
+  mediaType: v.optional(v.string()),
+  kind: v.optional(v.picklist(['index', 'manifest'])),
+  attestations: v.optional(inspection.entries.attestations),
+  pushed: v.boolean(),
+  contextBytesSent: count,
+  durations: v.object({ build: milliseconds, push: milliseconds, total: milliseconds }),
+});
+
+const deploy = v.object({
+  status: v.picklist(['succeeded', 'rolled-back', 'failed', 'unchanged']),
+  app: v.string(),
+  target: v.literal('fly'),
+  image,
+  release,
+  machines: v.array(unit),
+  url: v.optional(v.string()),
+  build: v.optional(v.omit(build, ['durations'])),
+  durations: v.object({
+    search: milliseconds,
+    build: milliseconds,
+    push: milliseconds,
+    release: milliseconds,
+    total: milliseconds,
+  }),
+});
+
+const plan = v.object({
+  plan: v.object({
+    steps: v.array(v.object({ step: v.string(), action: v.string(), summary: v.string() })),
+    writes: v.array(v.object({ method: v.string(), url: v.string(), summary: v.string() })),
+  }),
 });
 
 const diagnosis = v.object({
@@ -141,18 +154,6 @@ const copy = v.object({
   bytesSent: count,
   blobsMounted: count,
   blobsSkipped: count,
-});
-
-const build = v.object({
-  reference: v.string(),
-  imageId: digest,
-  digest: v.optional(digest),
-  mediaType: v.optional(v.string()),
-  kind: v.optional(v.picklist(['index', 'manifest'])),
-  attestations: v.optional(inspection.entries.attestations),
-  pushed: v.boolean(),
-  contextBytesSent: count,
-  durations: v.object({ build: milliseconds, push: milliseconds, total: milliseconds }),
 });
 
 const record = v.object({

@@ -73,7 +73,10 @@ function isAlive(pid: number): boolean {
 function inUse(layout: Layout, pid: number | undefined): DeployerError {
   const holder = pid === undefined ? 'another process' : `process ${pid}`;
   return new DeployerError('usage', `data folder ${layout.root} is in use by ${holder}`, {
-    suggestions: ['name another folder', `if no emulator runs there, remove ${layout.lockFile}`],
+    suggestions: [
+      'start it on a folder and ports of its own: --data-dir DIR --registry-port 0 --api-port 0',
+      `if no emulator runs there: rm '${layout.lockFile}'`,
+    ],
   });
 }
 

@@ -5,17 +5,18 @@ import { instructionsOf } from './dockerfile-lines.js';
 import type { Provenance } from './output.js';
 import type { BuildSettings } from './query.js';
 
-/** What an engine builds with: BuildKit, or (Podman too) the classic way, to which the context goes as a tar. */
-export type Builder =
-  | { readonly kind: 'buildkit' }
-  | {
-      readonly kind: 'classic';
-      /** `Docker 20.10.24 without BuildKit (DOCKER_BUILDKIT=0)` */
-      readonly name: string;
-      readonly engine: EngineCapabilities;
-      /** How to build with BuildKit instead. */
-      readonly mend: string;
-    };
+/** What an engine builds with. */
+export type Builder = { readonly kind: 'buildkit' } | ClassicBuilder;
+
+/** Docker's own of before BuildKit, and Podman's: the context goes to it as a tar. */
+export interface ClassicBuilder {
+  readonly kind: 'classic';
+  /** `Docker 20.10.24 without BuildKit (DOCKER_BUILDKIT=0)` */
+  readonly name: string;
+  readonly engine: EngineCapabilities;
+  /** How to build with BuildKit instead. */
+  readonly mend: string;
+}
 
 /**
  * As docker chooses: DOCKER_BUILDKIT, else what the engine asks for, else BuildKit where it is.
@@ -69,7 +70,7 @@ const PLATFORM_API = [1, 32] as const;
  */
 export function refuseBeyondClassic(
   { secretIds, hasSsh, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
-  builder: Builder & { readonly kind: 'classic' },
+  builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
     throw beyond(
@@ -105,7 +106,7 @@ const HERE_DOCUMENT = /^(?:RUN|COPY|ADD)\b.* <<-?["']?[A-Za-z_]/;
  */
 export function refuseInstructionsBeyondClassic(
   dockerfile: { readonly shown: string; readonly text: string },
-  builder: Builder & { readonly kind: 'classic' },
+  builder: ClassicBuilder,
 ): void {
   if (builder.engine.product === 'podman') return;
   for (const { line, text } of instructionsOf(dockerfile.text)) {
@@ -119,7 +120,7 @@ export function refuseInstructionsBeyondClassic(
 function beyond(
   asked: string,
   why: string,
-  { name, engine, mend }: Builder & { readonly kind: 'classic' },
+  { name, engine, mend }: ClassicBuilder,
   suggestions: readonly string[] = [],
 ): DeployerError {
   return new DeployerError('build_unavailable', `${asked}: ${name} ${why}`, {

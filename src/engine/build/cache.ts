@@ -14,6 +14,17 @@ const TO_ATTRIBUTES: ReadonlySet<string> = new Set([
   ...['compression', 'compression-level', 'force-compression'],
 ]);
 
+/** The flags of caches, read. @throws DeployerError `usage`, `reference_invalid` */
+export function readCacheFlags(flags: {
+  readonly 'cache-from'?: readonly string[] | undefined;
+  readonly 'cache-to'?: readonly string[] | undefined;
+}): { readonly cacheFrom: readonly BuildCache[]; readonly cacheTo: readonly BuildCache[] } {
+  return {
+    cacheFrom: (flags['cache-from'] ?? []).map(parseCacheFrom),
+    cacheTo: (flags['cache-to'] ?? []).map(parseCacheTo),
+  };
+}
+
 /**
  * `REF`, or `type=registry,ref=REF`: a cache that was pushed there, or an image with its cache inside.
  * @throws DeployerError `usage`, `reference_invalid`

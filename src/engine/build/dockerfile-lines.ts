@@ -14,23 +14,50 @@ export interface Instruction {
   readonly text: string;
 }
 
-/** With continued lines joined and comments left out, blanks folded. Here-documents are not read. */
+/** With continued lines joined and comments left out, blanks folded. */
 export function instructionsOf(dockerfile: string): Instruction[] {
   const escape = /^\s*#\s*escape\s*=\s*(.)/im.exec(dockerfile)?.[1] === '`' ? '`' : '\\';
+  const lines = dockerfile.split(/\r?\n/);
   const found: Instruction[] = [];
   let open: { line: number; parts: string[] } | undefined;
-  for (const [at, line] of dockerfile.split(/\r?\n/).entries()) {
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at] ?? '';
     if (/^\s*#/.test(line) || (open === undefined && line.trim() === '')) continue;
     open ??= { line: at + 1, parts: [] };
     const trimmed = line.trimEnd();
     const continues = trimmed.endsWith(escape) || trimmed === '';
     open.parts.push(trimmed.endsWith(escape) ? trimmed.slice(0, -1) : trimmed);
     if (continues) continue;
-    found.push({ line: open.line, text: folded(open.parts.join('')) });
+    const text = folded(open.parts.join(''));
+    const documents = hereDocuments(text, lines, at + 1);
+    found.push({ line: open.line, text: `${text}${documents.summary}` });
+    at = documents.end - 1;
     open = undefined;
   }
   if (open !== undefined) found.push({ line: open.line, text: folded(open.parts.join('')) });
   return found;
+}
+
+/**
+ * The here-documents that an instruction opens, which lie on the lines from `start` on. BuildKit names a step whose
+ * command is one by its first line: `RUN <<EOF (make...)`.
+ * @returns `end` the line after the last of them
+ */
+function hereDocuments(text: string, lines: readonly string[], start: number) {
+  let end = start;
+  let summary = '';
+  if (!/^(?:ONBUILD )?(?:RUN|COPY|ADD) /i.test(text)) return { end, summary };
+  for (const [, dash, , name] of text.matchAll(/(?<=\s)\d*<<(-?)(["']?)([^\s<>"']+)\2(?=\s|>|$)/g)) {
+    const isEnd = (line: string): boolean => (dash === '-' ? line.replace(/^\t+/, '') : line) === name;
+    const last = lines.findIndex((line, at) => at >= end && isEnd(line));
+    // To a frontend before 1.4 it is none.
+    if (last === -1) break;
+    const [first = '', ...more] = lines.slice(end, last).join('\n').trim().split('\n');
+    if (/^RUN (?:--\S+ )*<<\S+$/i.test(text))
+      summary = ` (${folded(`- ${first}`).slice(2)}${more.length > 0 ? '...' : ''})`;
+    end = last + 1;
+  }
+  return { end, summary };
 }
 
 /** `run  a   b` and `RUN a b` are one. */

@@ -33,7 +33,7 @@ export function buildFailed({ message, step, dockerfile }: BuildFailure): Deploy
     ],
     suggestions:
       code === 'build_failed'
-        ? []
+        ? [`mend ${where} or what it works on, and build again`]
         : ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'],
   });
 }
@@ -42,7 +42,7 @@ function syntaxError(reason: string, where: string): DeployerError {
   const what = reason.replace(/^.*parse error(?: on)? line \d+:?\s*/i, '');
   return new DeployerError('build_failed', `${where}: ${what}`, {
     evidence: [reason],
-    suggestions: [`mend the line in ${where}`],
+    suggestions: [`mend ${where}, and build again`],
   });
 }
 

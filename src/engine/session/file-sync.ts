@@ -1,5 +1,5 @@
 import { DeployerError } from '../../lib/errors.js';
-import { contentOf } from '../context/content.js';
+import { contentOf, readAtOnce } from '../context/content.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
 import { ContextSize } from '../context/size.js';
@@ -32,6 +32,8 @@ export interface FileSyncOptions {
 
 /** Files that are read at the same time. */
 const SENDERS = 4;
+/** Bytes up to which a file is read in place: the way through the pool of threads takes longer than the read. */
+const SMALL = 128 * 1024;
 
 /**
  * `moby.filesync.v1.FileSync/DiffCopy`: tells what lies in a folder and sends what the engine asks for, which is
@@ -133,11 +135,15 @@ class FolderSender {
     const entry = this.#files.get(id);
     if (entry === undefined)
       throw new GrpcStatus(GRPC_CODE.internal, `file ${id} was asked for: there is none`);
-    for await (const chunk of contentOf(this.#root, entry)) {
-      await this.#call.send(encodeData(id, chunk));
-      this.#options.onSent(chunk.length, this.#name);
-    }
+    if (entry.stats.size <= SMALL) await this.#sendChunk(id, readAtOnce(this.#root, entry));
+    else for await (const chunk of contentOf(this.#root, entry)) await this.#sendChunk(id, chunk);
     await this.#call.send(encodeEndOfData(id));
+  }
+
+  async #sendChunk(id: number, chunk: Buffer): Promise<void> {
+    // Without data it would be the end.
+    if (chunk.length > 0) await this.#call.send(encodeData(id, chunk));
+    this.#options.onSent(chunk.length, this.#name);
   }
 }
 

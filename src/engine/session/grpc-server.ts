@@ -101,9 +101,18 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
     .map((value) => Buffer.from(value, 'latin1').toString('utf8'));
 }
 
+/** Bytes that wait to be written before who sends has to wait as well. */
+const SEND_BUFFER = 256 * 1024;
+
 async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {
   if (stream.destroyed) throw new GrpcStatus(GRPC_CODE.internal, 'the call is over');
-  if (stream.write(framed(message))) return;
+  // What is sent in one turn goes out at once: each write by itself costs more than 1 kB of content.
+  if (stream.writableCorked === 0) {
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+  }
+  stream.write(framed(message));
+  if (stream.writableLength < SEND_BUFFER) return;
   await new Promise<void>((resolve, reject) => {
     const settle = (done: () => void) => (): void => {
       stream.off('drain', onDrain).off('close', onClose);

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -18,7 +19,7 @@ import type { BlobArrival } from '../../registry/push.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
-import { fileAt, WholeFile } from './whole-file.js';
+import { fileAt, syncFolder, WholeFile } from './whole-file.js';
 
 /**
  * A tar that every `docker load` takes, in the form that docker saves since version 25: an OCI layout, which keeps the
@@ -104,6 +105,7 @@ export class DockerArchiveDestination implements ImageDestination {
     );
     await this.#append(Buffer.alloc(2 * BLOCK));
     await this.#file.keep();
+    await syncFolder(dirname(this.#path));
   }
 
   referrer(): Promise<void> {

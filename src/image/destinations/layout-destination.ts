@@ -14,7 +14,7 @@ import { checkMarker } from '../sources/layout-source.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
-import { fileAt, WholeFile } from './whole-file.js';
+import { fileAt, syncFolder, WholeFile } from './whole-file.js';
 
 /**
  * An OCI image layout in a folder, new or with other images in it. A file gets its name when it is whole, and
@@ -27,6 +27,8 @@ export class LayoutDestination implements ImageDestination {
   readonly #folder: string;
   readonly #tag: string | undefined;
   readonly #signal: AbortSignal;
+  /** Folders that got names which may not be on the disk yet. */
+  readonly #changed = new Set<string>();
 
   private constructor(folder: string, tag: string | undefined, signal: AbortSignal) {
     this.name = `oci:${folder}${tag === undefined ? '' : `:${tag}`}`;
@@ -97,8 +99,12 @@ export class LayoutDestination implements ImageDestination {
     return Promise.resolve();
   }
 
+  /** All that the index is about to name is on the disk first. */
   async #list(entry: Descriptor, tag: string | undefined): Promise<void> {
+    for (const folder of this.#changed) await syncFolder(folder);
+    this.#changed.clear();
     await this.#write(INDEX_FILE, withEntry(await this.#index(), entry, tag));
+    await syncFolder(this.#folder);
   }
 
   async #index(): Promise<string | undefined> {
@@ -124,6 +130,7 @@ export class LayoutDestination implements ImageDestination {
     try {
       await write(file, name);
       await file.keep();
+      for (const folder of foldersUpTo(this.#folder, path)) this.#changed.add(folder);
     } finally {
       await file.drop();
     }
@@ -139,6 +146,12 @@ export class LayoutDestination implements ImageDestination {
       throw error;
     }
   }
+}
+
+/** Of a file below `folder`: each may have been made for it. */
+function foldersUpTo(folder: string, path: string): string[] {
+  const above = dirname(path);
+  return above === '.' ? [folder] : [join(folder, above), ...foldersUpTo(folder, above)];
 }
 
 async function namesIn(folder: string): Promise<string[]> {

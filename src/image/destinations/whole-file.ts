@@ -28,10 +28,14 @@ export class WholeFile {
     return whole;
   }
 
-  /** Puts it in the place of the file that was there. */
+  /**
+   * Puts it in the place of the file that was there, once its bytes are on the disk: a name that outlives a loss of
+   * power must not mean half a file. That the name does is for `syncFolder`.
+   */
   async keep(): Promise<void> {
     await fileAt(this.#path);
     await writing(this.#path, async () => {
+      await this.handle.sync();
       await this.handle.close();
       await rename(this.#fresh, this.#path);
     });
@@ -43,6 +47,28 @@ export class WholeFile {
     if (this.#kept) return;
     await this.handle.close();
     await rm(this.#fresh, { force: true });
+  }
+}
+
+/** Writes the names in a folder to the disk: what is named after this is on it with all that was named before. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await openFolder(path);
+  if (folder === undefined) return;
+  try {
+    await writing(path, () => folder.sync());
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Undefined where it can't be: Windows opens no folder, and one may be written to that may not be read. */
+async function openFolder(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['EACCES', 'EPERM', 'EISDIR'].includes(code)) return undefined;
+    return writing(path, () => Promise.reject(error as Error));
   }
 }
 

@@ -42,7 +42,9 @@ primary_region = 'ams'
 
 [build]
   image = "registry.test/team/app:1"
-  dockerfile = "Dockerfile"
+  dockerfile = "docker/Dockerfile"
+  build-target = "app"
+  args = { NODE_VERSION = 20, MODE = "prod" }
 
 [env]
   LOG_LEVEL = "debug"
@@ -83,6 +85,12 @@ primary_region = 'ams'
       target: 'fly',
       primaryRegion: 'ams',
       image: 'registry.test/team/app:1',
+      build: {
+        folder: '.',
+        dockerfile: 'docker/Dockerfile',
+        target: 'app',
+        args: { NODE_VERSION: '20', MODE: 'prod' },
+      },
       env: {
         LOG_LEVEL: 'debug',
         PORT: '8080',
@@ -124,10 +132,10 @@ primary_region = 'ams'
       app: 'fly.toml:2',
       target: 'default',
       'build.image': 'fly.toml:6',
-      'env.LOG_LEVEL': 'fly.toml:10',
-      'http_service.min_machines_running': 'fly.toml:22',
-      'http_service.checks[0].timeout': 'fly.toml:28',
-      'deploy.wait_timeout': 'fly.toml:37',
+      'env.LOG_LEVEL': 'fly.toml:12',
+      'http_service.min_machines_running': 'fly.toml:24',
+      'http_service.checks[0].timeout': 'fly.toml:30',
+      'deploy.wait_timeout': 'fly.toml:39',
     });
   });
 
@@ -528,6 +536,13 @@ auto_stop_machines = true
         expect((await rejection(load(flags, env), 'usage')).message).to.match(message);
       });
     }
+
+    it('names the value to take in place of one that is not built yet, as it is written there', async () => {
+      const canary = await rejection(load({ app: 'a', strategy: 'canary' }), 'usage');
+      expect(canary.suggestions).to.deep.equal(['--strategy rolling']);
+      const moon = await rejection(load({ app: 'a' }, { DEPLOYER_TARGET: 'moon' }), 'usage');
+      expect(moon.suggestions).to.deep.equal(['DEPLOYER_TARGET=fly']);
+    });
 
     it('without an app says all the ways to name one', async () => {
       await write('fly.toml', '[env]\nA = "1"\n');

@@ -210,12 +210,7 @@ function foundIndex(): PlanInputs<undefined>['found'] {
   return {
     isPrivate: false,
     reference: parseReference('registry.example/app:v1'),
-    stored: {
-      digest: INDEX,
-      size: 5,
-      bytes: Buffer.from('index'),
-      content: { kind: 'index', mediaType: MEDIA_TYPE.ociIndex, manifests: [], annotations: {} },
-    },
+    stored: { digest: INDEX },
   };
 }
 

@@ -1,0 +1,171 @@
+import type { BuildOutput } from '../engine/build/query.js';
+import type { Capabilities } from '../image/capabilities.js';
+import type { ImageShape } from '../image/shape.js';
+import { DeployerError } from '../lib/errors.js';
+import type { Platform } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { MEDIA_TYPE } from '../oci/media-types.js';
+import { formatPlatform, samePlatform } from '../oci/platform.js';
+import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
+import type { PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
+import { decideAdaptation, type Adapted, type PlanDocument, type PlanInputs, type PlanStep } from './plan.js';
+
+/** An image that is to be built and pushed, as far as it is known before. */
+export interface PlannedBuild {
+  readonly reference: Reference & { readonly tag: string };
+  readonly context: string;
+  /** As a person knows it. */
+  readonly dockerfile: string;
+  readonly platform: Platform;
+  readonly provenance: ProvenanceChoice;
+  readonly output: BuildOutput;
+  readonly engine: {
+    /** `docker 20.10.24` */
+    readonly name: string;
+    /** `unix:///var/run/docker.sock` */
+    readonly address: string;
+  };
+}
+
+/** Whether the image will say where it comes from, and why so. */
+export interface ProvenanceChoice {
+  readonly mode: 'off' | 'min' | 'max';
+  readonly reason: string;
+}
+
+/** Stands where a digest must, until there is one; is shown to nobody. */
+const TO_COME = `sha256:${'0'.repeat(64)}` as Digest;
+
+/**
+ * Decides all that can be known before an image is built. Pure. Once it is built and pushed the release is planned
+ * anew, of what really lies in the registry.
+ * @throws DeployerError `image_incompatible` when the target could not pull it from where it is pushed to
+ */
+export function makeBuildPlan<State, R extends ReleasePlan>(
+  target: Target<State, R>,
+  inputs: Omit<PlanInputs<State>, 'found' | 'shape'>,
+  build: PlannedBuild,
+): PlanDocument {
+  const { config, requested, releaseId, rollback, detach, lockWaitMs } = inputs;
+  const { reference } = build;
+  const found = { reference, stored: { digest: TO_COME }, isPrivate: false };
+  const adapted = decideAdaptation(target, { ...inputs, found, shape: shapeToCome(build) });
+  const image = { requested, deployed: repositoryOf(adapted.to ?? reference) };
+  const release = target.plan(
+    { config, image: { ...image, digest: TO_COME }, releaseId, rollback, detach, lockWaitMs },
+    inputs.state,
+  );
+  const { version } = release.release;
+  return {
+    app: config.app,
+    target: target.name,
+    image,
+    steps: [
+      { step: 'adapt', action: adapted.action, summary: describeForm(build, adapted) },
+      { step: 'build', action: 'build', summary: describeBuild(build) },
+      { step: 'push', action: 'push', summary: `to ${formatReference(reference)}` },
+      ...copySteps(adapted),
+      { step: 'release', action: 'release', summary: `Release v${version} (${release.summary})` },
+    ],
+    writes: [...writesOf(build, adapted), ...release.writes],
+    release: release.release,
+  };
+}
+
+/**
+ * What to build for: what was asked for, else what the target runs best, whatever the engine itself would take.
+ * @throws DeployerError `platform_not_found` for what the target does not run
+ */
+export function platformToBuild(
+  asked: Platform | undefined,
+  { name, capabilities: { platforms } }: Pick<Target, 'name' | 'capabilities'>,
+): Platform {
+  const [best] = platforms;
+  if (asked === undefined && best !== undefined) return best;
+  if (asked !== undefined && platforms.some((runs) => samePlatform(runs, asked))) return asked;
+  const runs = platforms.map(formatPlatform).join(' and ');
+  throw new DeployerError(
+    'platform_not_found',
+    `${name} runs ${runs} only: nothing is built for ${asked === undefined ? 'it' : formatPlatform(asked)}`,
+    { suggestions: best === undefined ? [] : [`leave it out, or say --platform ${formatPlatform(best)}`] },
+  );
+}
+
+/**
+ * `auto` attests nothing unless the configuration asks for it and the target takes what comes of it.
+ * @param configured what the configuration asks for
+ */
+export function chooseProvenance(
+  asked: 'auto' | ProvenanceChoice['mode'],
+  configured: ProvenanceChoice['mode'] | undefined,
+  { name, capabilities }: { readonly name: string; readonly capabilities: Capabilities },
+): ProvenanceChoice {
+  if (asked !== 'auto') return { mode: asked, reason: `--provenance ${asked}` };
+  if (configured === undefined || configured === 'off') {
+    const why = configured === undefined ? 'the configuration asks for none' : 'the configuration says so';
+    return { mode: 'off', reason: `auto: ${why}` };
+  }
+  if (!capabilities.index) return { mode: 'off', reason: `auto: ${name} takes no index` };
+  if (!capabilities.attestation) return { mode: 'off', reason: `auto: ${name} takes no attestation` };
+  return { mode: configured, reason: 'auto: the configuration asks for it' };
+}
+
+/** What will lie in the registry: the push is confirmed against it. */
+function shapeToCome({ output, platform }: PlannedBuild): ImageShape {
+  const isAttested = output.store === 'containerd' && output.provenance !== 'off';
+  const isOci = output.store === 'containerd' && output.mediaTypes === 'oci';
+  const part = {
+    digest: TO_COME,
+    mediaType: isOci ? MEDIA_TYPE.ociManifest : MEDIA_TYPE.dockerManifest,
+    size: 0,
+  };
+  return {
+    kind: isAttested ? 'index' : 'manifest',
+    images: [{ ...part, platform }],
+    attestations: isAttested ? [{ descriptor: part, subject: TO_COME }] : [],
+  };
+}
+
+function describeForm({ output, platform }: PlannedBuild, { action, reason, copy, to }: Adapted): string {
+  const isAttested = output.store === 'containerd' && output.provenance !== 'off';
+  const form = isAttested ? 'an OCI index with an attestation' : 'a single manifest';
+  const then = { none: '', pin: `, then pinned to ${formatPlatform(platform)}`, convert: ', then converted' };
+  const copied = to === undefined ? '' : `; copied to ${repositoryOf(to)}${copy ? `: ${copy}` : ''}`;
+  return `to be built as ${form} for ${formatPlatform(platform)}${then[action]}: ${reason}${copied}`;
+}
+
+function describeBuild({ context, dockerfile, provenance, engine }: PlannedBuild): string {
+  return `${context} with ${dockerfile}, provenance ${provenance.mode} (${provenance.reason}), by ${engine.name}`;
+}
+
+function copySteps({ to }: Adapted): PlanStep[] {
+  return to === undefined
+    ? []
+    : [{ step: 'push', action: 'copy', summary: `from there to ${repositoryOf(to)}` }];
+}
+
+function writesOf({ reference, engine, platform }: PlannedBuild, { to }: Adapted): PlannedWrite[] {
+  const repository = repositoryOf(reference);
+  const name = formatReference(reference);
+  return [
+    {
+      method: 'POST',
+      url: `${engine.address}/build`,
+      summary: `build ${name} for ${formatPlatform(platform)}; the engine keeps it`,
+    },
+    {
+      method: 'POST',
+      url: `${engine.address}/images/${repository}/push`,
+      summary: `the engine sends ${reference.domain} what it has not, and sets the tag ${reference.tag}`,
+    },
+    ...(to === undefined
+      ? []
+      : [
+          {
+            method: 'PUT',
+            url: `https://${to.domain}/v2/${to.path}/`,
+            summary: 'its blobs and manifests, those that are not there',
+          },
+        ]),
+  ];
+}

@@ -1,0 +1,159 @@
+import type { FlagSettings } from '../config/build-settings.js';
+import type { DockerfileSource } from '../engine/build/build.js';
+import type { BuildSettings } from '../engine/build/query.js';
+import type { Engine } from '../engine/engine.js';
+import type { OpenSourcePorts } from '../image/open-location.js';
+import type { PrivacyPorts } from '../image/privacy.js';
+import { ShapeReader } from '../image/shape.js';
+import type { Clock } from '../lib/clock.js';
+import { cleanLine } from '../lib/text.js';
+import { formatSize } from '../lib/size.js';
+import type { Platform } from '../oci/descriptor.js';
+import { shortDigest } from '../oci/digest.js';
+import { mediaTypeName } from '../oci/media-types.js';
+import type { Reference } from '../oci/reference.js';
+import type { Target } from '../targets/target.js';
+import { ImageBuild, type BuildEvent, type BuildImageResult, type Pushed } from './build-image.js';
+import { chooseProvenance, platformToBuild, type PlannedBuild } from './build-plan.js';
+import { tellingTenths } from './delivery.js';
+import type { Vertex } from './events.js';
+import { STEP_TITLE } from './execute.js';
+import type { Steps, StepVoice } from './steps.js';
+
+/** What an image is built from. */
+export interface BuildSource extends FlagSettings, Pick<BuildSettings, 'cacheFrom' | 'cacheTo'> {
+  readonly context: string;
+  readonly dockerfile: { readonly name: string; readonly read: () => Promise<DockerfileSource> };
+  /** What the configuration asks for, where the flag leaves it open. */
+  readonly configuredProvenance?: 'off' | 'min' | 'max';
+}
+
+export interface BuildRequest {
+  readonly source: BuildSource;
+  readonly reference: Reference & { readonly tag: string };
+  /** As the user asks for it. */
+  readonly platform?: Platform;
+}
+
+export interface BuildingPorts extends OpenSourcePorts {
+  readonly connectEngine: () => Promise<{ readonly engine: Engine; readonly address: string }>;
+  readonly keepSecret: (value: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly privacy: PrivacyPorts;
+  readonly clock: Clock;
+}
+
+/** Builds an image that is missing, and pushes it. Prepared, by reading alone, so that the plan can tell of it. */
+export class Building {
+  readonly planned: PlannedBuild;
+  readonly #image: ImageBuild;
+  readonly #steps: Steps;
+  readonly #account: BuildAccount;
+
+  private constructor(planned: PlannedBuild, image: ImageBuild, steps: Steps, account: BuildAccount) {
+    this.planned = planned;
+    this.#image = image;
+    this.#steps = steps;
+    this.#account = account;
+  }
+
+  /**
+   * @throws DeployerError `platform_not_found`, `engine_unavailable`, `build_unavailable`, `usage` (the Dockerfile)
+   */
+  static async prepare(
+    { source, reference, platform: asked }: BuildRequest,
+    target: Pick<Target, 'name' | 'capabilities'>,
+    ports: BuildingPorts,
+    steps: Steps,
+  ): Promise<Building> {
+    const platform = platformToBuild(asked, target);
+    const provenance = chooseProvenance(source.provenance, source.configuredProvenance, target);
+    const dockerfile = await source.dockerfile.read();
+    const { engine, address } = await ports.connectEngine();
+    const account = new BuildAccount(steps);
+    const image = await ImageBuild.prepare(
+      { ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode, push: true },
+      {
+        ...ports,
+        engine,
+        findLogin: (host) => ports.privacy.credentials.find(host, reference.path),
+        shapes: new ShapeReader(ports.registry),
+        lag: target.capabilities.lag,
+        onBuild: account.take,
+        onPush: account.takePush,
+      },
+    );
+    const { product, version } = image.engine;
+    const planned: PlannedBuild = {
+      ...{ reference, platform, provenance },
+      context: source.context,
+      dockerfile: source.dockerfile.name,
+      output: image.output,
+      engine: { name: `${product} ${version}`, address },
+    };
+    return new Building(planned, image, steps, account);
+  }
+
+  /** Carries it out: both steps, and nothing else. */
+  async run(): Promise<{ readonly pushed: Pushed; readonly result: Omit<BuildImageResult, 'durations'> }> {
+    const built = await this.#steps.run('build', STEP_TITLE.build, async () => {
+      const value = await this.#image.build();
+      const sent = `${formatSize(value.contextBytesSent)} of the context sent`;
+      return { value, summary: `${this.#account.describe()}; ${sent}` };
+    });
+    const pushed = await this.#steps.run('push', STEP_TITLE.push, async (voice) => {
+      this.#account.pushVoice = voice;
+      const value = await this.#image.push();
+      const attested = value.attestations.length > 0 ? ' + attestation' : '';
+      return { value, summary: `${mediaTypeName(value.mediaType)} ${shortDigest(value.digest)}${attested}` };
+    });
+    return { pushed, result: this.#image.result(built, pushed) };
+  }
+}
+
+/** Makes a deploy's events of what a build tells: one to keep for each of its steps, when that has ended. */
+class BuildAccount {
+  readonly #steps: Steps;
+  #done = 0;
+  #cached = 0;
+  #tellPush: ((current: number, total: number) => void) | undefined;
+
+  constructor(steps: Steps) {
+    this.#steps = steps;
+  }
+
+  set pushVoice(voice: StepVoice) {
+    const tell = tellingTenths(voice);
+    this.#tellPush = (bytesDone, bytesTotal) => tell({ bytesDone, bytesTotal });
+  }
+
+  readonly takePush = (current: number, total: number): void => this.#tellPush?.(current, total);
+
+  readonly take = (event: BuildEvent): void => {
+    const kept = { type: 'step.log', step: 'build' } as const;
+    if (event.type === 'warning') {
+      this.#steps.emit({ ...kept, level: 'warning', message: event.message });
+    } else if (event.type === 'completed' || event.type === 'failed') {
+      const vertex = vertexOf(event);
+      this.#done += 1;
+      if (vertex.cached) this.#cached += 1;
+      this.#steps.emit({ ...kept, level: 'info', message: describeVertex(vertex), vertex });
+    } else this.#steps.emit({ type: 'build', event });
+  };
+
+  describe(): string {
+    return `${this.#done} ${this.#done === 1 ? 'step' : 'steps'}, ${this.#cached} cached`;
+  }
+}
+
+function vertexOf(event: BuildEvent & { readonly type: 'completed' | 'failed' }): Vertex {
+  const { number, name } = event.step;
+  if (event.type === 'failed')
+    return { number, name, cached: false, durationMs: 0, error: cleanLine(event.error, 500) };
+  return { number, name, cached: event.cached, durationMs: event.durationMs };
+}
+
+function describeVertex({ name, cached, durationMs, error }: Vertex): string {
+  if (error !== undefined) return `${name}  failed`;
+  return cached ? `CACHED ${name}` : `${name}  ${(durationMs / 1000).toFixed(1)}s`;
+}

@@ -1,0 +1,36 @@
+import { expect } from 'chai';
+import { lineOfStep } from '../../../src/engine/build/dockerfile-lines.js';
+
+describe("a step's line in the Dockerfile", () => {
+  it('is where its instruction begins, continued or not, whatever its blanks', () => {
+    const dockerfile = 'FROM a\n# RUN two\nRUN one && \\\n  # in between\n  two\n\nrun   three\n';
+    expect(lineOfStep(dockerfile, '[2/3] RUN one && two')).to.equal(3);
+    expect(lineOfStep(dockerfile, '[stage 3/3] RUN three')).to.equal(7);
+    expect(lineOfStep(dockerfile, '[internal] load metadata')).to.equal(undefined);
+    expect(lineOfStep('FROM a\nRUN x\nRUN x\n', '[2/3] RUN x')).to.equal(undefined);
+  });
+
+  it('is found after and of here-documents, whose lines are no instructions', () => {
+    const dockerfile = [
+      ...['FROM a', 'RUN <<EOF', '# a comment of the script', 'RUN false', 'EOF'],
+      ...['COPY <<"one" <<-two /to/', 'RUN false', 'one', 'RUN false', '\t\ttwo'],
+      ...['RUN --mount=type=tmpfs,target=/t <<-END', '\tmake', '\tEND', 'RUN cat <<X > /x', 'x', 'X'],
+      ...['RUN <<EOF', 'make', 'make test', 'EOF', 'RUN false', 'RUN echo 1<<2', 'RUN after'],
+    ].join('\n');
+    const lines = [
+      ['[2/9] RUN <<EOF (# a comment of the script...)', 2],
+      ['[3/9] COPY <<"one" <<-two /to/', 6],
+      ['[4/9] RUN --mount=type=tmpfs,target=/t <<-END (make)', 11],
+      ['[5/9] RUN cat <<X > /x', 14],
+      ['[6/9] RUN <<EOF (make...)', 17],
+      ['[7/9] RUN false', 21],
+      ['[8/9] RUN echo 1<<2', 22],
+      ['[9/9] RUN after', 23],
+    ] as const;
+    for (const [step, line] of lines) expect(lineOfStep(dockerfile, step), step).to.equal(line);
+  });
+
+  it('is found with a here-document that has no end, which old frontends do not know', () => {
+    expect(lineOfStep('FROM a\nRUN cat <<EOF\nRUN false\n', '[3/3] RUN false')).to.equal(3);
+  });
+});
