@@ -11,6 +11,7 @@ const PARTS = [
   ['dockerd', 'docker.io'],
   ['podman', 'podman'],
   ['busybox', 'busybox-static'],
+  ['ssh-agent', 'openssh-client'],
   ['ip', 'iproute2'],
   ['iptables', 'iptables'],
   ['htpasswd', 'apache2-utils'],

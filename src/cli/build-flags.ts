@@ -19,6 +19,11 @@ export const buildFlags = {
     helpValue: 'id=ID,src=FILE|env=NAME',
     summary: 'A secret for RUN --mount=type=secret; it is in no layer and no history. Repeatable.',
   }),
+  ssh: string({
+    ...repeatable,
+    helpValue: 'default|ID=SOCKET',
+    summary: 'An ssh agent for RUN --mount=type=ssh; default: that of SSH_AUTH_SOCK. Repeatable.',
+  }),
   'build-target': string({ helpValue: 'STAGE', summary: 'The stage to build [default: the last].' }),
   label: string({
     ...repeatable,

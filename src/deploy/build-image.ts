@@ -1,5 +1,6 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
-import type { BuildSecret } from '../config/build-settings.js';
+import { requireSocket } from '../config/build-files.js';
+import type { BuildSecret, SshAgent } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
 import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
 import { buildClassic } from '../engine/build/classic.js';
@@ -9,6 +10,7 @@ import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
 import { probeEngine, type EngineCapabilities } from '../engine/capabilities.js';
 import type { Engine } from '../engine/engine.js';
 import type { FindLogin } from '../engine/login.js';
+import type { PushedLayer } from '../engine/push-layers.js';
 import { pushImage } from '../engine/push.js';
 import type { Capabilities } from '../image/capabilities.js';
 import { inspectImage, type Inspection } from '../image/inspect.js';
@@ -21,6 +23,7 @@ import { formatReference, type Reference } from '../oci/reference.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
+export type { PushedLayer } from '../engine/push-layers.js';
 
 /** BuildKit's own limit of a secret. */
 const LARGEST_SECRET = 500 * 1024;
@@ -30,6 +33,7 @@ export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'
   readonly context: string;
   readonly dockerfile: DockerfileSource;
   readonly secrets: readonly BuildSecret[];
+  readonly sshAgents?: readonly SshAgent[];
   readonly provenance: Provenance;
   readonly push: boolean;
 }
@@ -46,7 +50,7 @@ export interface BuildImagePorts {
   /** Told a secret's value before the build gets it. */
   readonly keepSecret: (value: string) => void;
   readonly onBuild: (event: BuildEvent) => void;
-  readonly onPush: (current: number, total: number) => void;
+  readonly onPush: (current: number, total: number, layer: PushedLayer) => void;
   readonly signal: AbortSignal;
 }
 
@@ -130,6 +134,7 @@ export class ImageBuild {
   /** @throws DeployerError `build_unavailable` for what the engine can't do; `engine_unavailable` */
   static async prepare(request: BuildImageRequest, ports: BuildImagePorts): Promise<ImageBuild> {
     const started = ports.clock.now();
+    for (const { socket } of request.sshAgents ?? []) await requireSocket(socket, '--ssh');
     return new ImageBuild(started, request, ports, await probeEngine(ports.engine, ports.signal));
   }
 
@@ -188,7 +193,14 @@ function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
 
 function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
   if (builder.kind === 'buildkit') return decideOutput(request, engine);
-  refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
+  refuseBeyondClassic(
+    {
+      ...request,
+      secretIds: request.secrets.map(({ id }) => id),
+      hasSsh: request.sshAgents !== undefined && request.sshAgents.length > 0,
+    },
+    builder,
+  );
   // One manifest, whatever the store; its digest only a push can tell.
   return { store: 'graphdriver' };
 }

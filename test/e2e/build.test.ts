@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -15,7 +16,7 @@ import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
-import { requires } from '../support/requirements.js';
+import { findProgram, requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
 import { startTokenServer } from '../support/token-server.js';
 
@@ -119,6 +120,23 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(await printedIn(reference, 'cat', '/greeting')).to.equal('hello world\n');
     const { Config } = await engine.docker.getImage(reference).inspect();
     expect(Config.Labels).to.deep.equal({ 'org.example.team': 'blue' });
+  });
+
+  it('tells of each layer of a push what became of it', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY big.bin /\n` });
+    await writeFiles(context.path, { 'big.bin': Buffer.alloc(300_000, 5) });
+    const pushed = async (tag: string): Promise<string[]> => {
+      const { code, stderr } = await run([context.path, '--tag', `${registry.host}/${tag}`, '--push']);
+      expect(code, stderr).to.equal(0);
+      return [...stderr.matchAll(/^layer [0-9a-f]{12} (pushed|already there|mounted)/gm)].map(
+        ([, state = '']) => state,
+      );
+    };
+    expect(await pushed('layers:1'))
+      .to.have.length(2)
+      .and.include('pushed');
+    expect(await pushed('layers:2')).to.deep.equal(['already there', 'already there']);
+    expect(await pushed('other:1')).to.deep.equal(['mounted', 'mounted']);
   });
 
   it('sends of the context what changed, and of an unchanged one nothing', async () => {
@@ -355,6 +373,44 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(layers.trim().split('\n').at(-1)).to.equal('0');
     const missing = await run([context.path, '--tag', tag, '--build-secret', 'id=one,env=NOT_SET']);
     expect(missing.code).to.equal(2);
+  });
+
+  describe('with an ssh agent', () => {
+    requires('ssh-agent');
+
+    it('lets a step that mounts it speak to the ssh agent, and no other step', async () => {
+      const sshAdd = findProgram('ssh-add') ?? 'ssh-add';
+      await using context = await makeContext({
+        Dockerfile: `FROM ${BASE}\nCOPY root /\nRUN --mount=type=ssh ssh-add -l > /keys\nRUN test -z "$SSH_AUTH_SOCK"\n`,
+      });
+      await promisify(execFile)('sh', [
+        ...['-c', 'for f in "$1" $(ldd "$1" | grep -o "/[^ ]*"); do install -D "$f" "$2/root$f"; done'],
+        ...['-', sshAdd, context.path],
+      ]);
+      const socket = join(home.path, 'agent.sock');
+      const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+      try {
+        const key = join(home.path, 'id_test');
+        await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'a key', '-f', key]);
+        await eventually(() => expect(existsSync(socket)).to.equal(true), 5000);
+        await promisify(execFile)(sshAdd, ['-q', key], { env: { SSH_AUTH_SOCK: socket } });
+        const { stdout } = await promisify(execFile)(sshAdd, ['-l'], { env: { SSH_AUTH_SOCK: socket } });
+        const args = [context.path, '--tag', 'ssh:1', '--no-cache'];
+        await buildOf([...args, '--ssh', 'default'], { env: { SSH_AUTH_SOCK: socket } });
+        expect(await printedIn('ssh:1', 'cat', '/keys')).to.equal(stdout);
+        const without = await run(args, { env: { SSH_AUTH_SOCK: socket } });
+        expect(without.code, 'not given unless asked').to.equal(6);
+        const wrong = await run([...args, '--ssh', `default=${key}`]);
+        expect(wrong.code).to.equal(2);
+        expect(wrong.stderr)
+          .to.contain(`--ssh: ${key} is no socket of an ssh agent`)
+          .and.contain('ssh-add KEY');
+        const unset = await run([...args, '--ssh', 'default'], { env: { SSH_AUTH_SOCK: '' } });
+        expect(unset.code).to.equal(2);
+      } finally {
+        agent.kill();
+      }
+    });
   });
 
   it('Ctrl-C ends what the engine runs within 3 s, and the program with 130', async () => {

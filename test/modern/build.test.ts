@@ -200,3 +200,41 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     expect(wrong.stderr).to.contain('Dockerfile:2: unknown instruction: RUM');
   });
 });
+
+describe('deployer build, on Docker 28 with a graphdriver store', function () {
+  requires('modern-root', 'docker-registry', 'busybox');
+  this.timeout(120_000);
+
+  it('pushes one manifest in Docker media types, and refuses provenance and several platforms', async () => {
+    await using engine = await startModernEngine('graphdriver');
+    await using registry = await startDockerRegistry();
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    const env = { DOCKER_HOST: engine.dockerHost };
+    const args = (tag: string) => ['build', context.path, '--tag', `${registry.host}/app:${tag}`, '--push'];
+    const digests = new Set<unknown>();
+    for (const provenance of ['auto', 'off']) {
+      const { code, stdout, stderr } = await runProgram(
+        [...args(provenance), '--provenance', provenance, '--json'],
+        { env },
+      );
+      expect(code, stdout + stderr).to.equal(0);
+      const result = documentIn('build', stdout);
+      expect(result, provenance).to.deep.include({
+        ...{ kind: 'manifest', mediaType: DOCKER_MANIFEST, attestations: [] },
+      });
+      digests.add(result.digest);
+    }
+    expect(digests.size, 'the same input, the same digest').to.equal(1);
+    for (const wanted of [
+      ['--provenance', 'min'],
+      ['--provenance', 'max'],
+      ['--platform', 'linux/amd64,linux/arm64'],
+    ]) {
+      const { code, stderr } = await runProgram([...args('never'), ...wanted], { env });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('graphdriver store');
+    }
+    const tags = (await (await fetch(`${registry.url}/v2/app/tags/list`)).json()) as { tags: string[] };
+    expect(tags.tags.sort()).to.deep.equal(['auto', 'off']);
+  });
+});

@@ -12,6 +12,7 @@ export type Part =
   | 'openssl'
   | 'skopeo'
   | 'script'
+  | 'ssh-agent'
   | 'modern-root'
   | 'linux';
 
@@ -22,6 +23,7 @@ const PROGRAM: Readonly<Partial<Record<Part, string>>> = {
   openssl: 'openssl',
   skopeo: 'skopeo',
   script: 'script',
+  'ssh-agent': 'ssh-agent',
 };
 
 /** The Debian sid root of scripts/modern-root.mjs. */

@@ -9,6 +9,7 @@ import { readJsonLines } from '../json-stream.js';
 import type { FindLogin } from '../login.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
+import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
 import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
@@ -25,6 +26,7 @@ export interface BuildRequest extends BuildSettings {
   readonly dockerfile: DockerfileSource;
   /** id -> value */
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  readonly sshAgents?: readonly SshAgent[];
 }
 
 export interface BuildPorts {
@@ -61,6 +63,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       ...healthMethods,
       ...authMethods(ports.findLogin),
       ...secretMethods(request.secrets),
+      ...sshMethods(request.sshAgents ?? []),
       '/moby.filesync.v1.FileSync/DiffCopy': (call) =>
         diffCopy(call, {
           folders,

@@ -57,6 +57,7 @@ function parseTruth(text: string | undefined): boolean | undefined {
 
 export interface ClassicRequest extends Pick<BuildSettings, 'platforms' | 'cacheFrom' | 'cacheTo'> {
   readonly secretIds: readonly string[];
+  readonly hasSsh: boolean;
   readonly provenance: Provenance;
 }
 
@@ -68,7 +69,7 @@ const PLATFORM_API = [1, 32] as const;
  * @throws DeployerError `build_unavailable`
  */
 export function refuseBeyondClassic(
-  { secretIds, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
+  { secretIds, hasSsh, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
   builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
@@ -78,6 +79,7 @@ export function refuseBeyondClassic(
       builder,
     );
   }
+  if (hasSsh) throw beyond('--ssh', 'can give no agent to a build', builder);
   if (provenance === 'min' || provenance === 'max') {
     throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", builder, [
       'or leave it out: --provenance off',
