@@ -84,14 +84,8 @@ describe('deployer build without BuildKit', function () {
     const lines: string[] = [];
     const client = new Engine(engine.docker);
     const settings = {
-      tags: ['listed:1'],
-      buildArgs: {},
-      labels: {},
-      noCache: true,
-      platforms: [],
-      cacheFrom: [],
-      cacheTo: [],
-      ...request,
+      ...{ tags: ['listed:1'], buildArgs: {}, labels: {}, noCache: true },
+      ...{ platforms: [], cacheFrom: [], cacheTo: [], ...request },
     };
     const ports = {
       engine: client,

@@ -54,6 +54,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   const { engine, signal, onEvent } = ports;
   let contextBytesSent = 0;
   let refused: DeployerError | undefined;
+  const refusal = new AbortController();
   const folders = { context: request.context, dockerfile: dockerfile.folder };
   await using session = await openSession(engine, {
     sharedKey: await sharedKeyOf(request.context),
@@ -68,7 +69,11 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
           folders,
           onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
           onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
-          onFailure: (error) => (refused ??= error),
+          onFailure: (error) => {
+            refused ??= error;
+            // Without its .dockerignore an engine would go on.
+            refusal.abort();
+          },
         }),
     },
   });
@@ -77,7 +82,8 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     const run = needsSolve(request) ? solve : postBuild;
     const onTrace = (trace: Trace): void => progress.update(trace);
     const sources = { dockerfile: dockerfile.name, session: session.id };
-    const id = await run(request, sources, { engine, signal, onTrace });
+    const either = AbortSignal.any([signal, refusal.signal]);
+    const id = await run(request, sources, { engine, signal: either, onTrace });
     return { id, contextBytesSent };
   } catch (error) {
     signal.throwIfAborted();
