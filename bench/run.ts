@@ -8,6 +8,7 @@ import { push } from './push.js';
 import { roundTrips } from './round-trips.js';
 import { startUp } from './start-up.js';
 import { markdownTable, type Row } from './support/table.js';
+import { tarContext } from './tar-context.js';
 
 const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   'start-up': startUp,
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   'round-trips': roundTrips,
   push,
   build,
+  tar: tarContext,
 };
 
 const { values, positionals } = parseArgs({

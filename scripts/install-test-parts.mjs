@@ -9,7 +9,9 @@ import { join } from 'node:path';
 const PARTS = [
   ['docker-registry', 'docker-registry'],
   ['dockerd', 'docker.io'],
+  ['podman', 'podman'],
   ['busybox', 'busybox-static'],
+  ['ssh-agent', 'openssh-client'],
   ['ip', 'iproute2'],
   ['iptables', 'iptables'],
   ['htpasswd', 'apache2-utils'],

@@ -19,6 +19,11 @@ export const buildFlags = {
     helpValue: 'id=ID,src=FILE|env=NAME',
     summary: 'A secret for RUN --mount=type=secret; it is in no layer and no history. Repeatable.',
   }),
+  ssh: string({
+    ...repeatable,
+    helpValue: 'default|ID=SOCKET',
+    summary: 'An ssh agent for RUN --mount=type=ssh; default: that of SSH_AUTH_SOCK. Repeatable.',
+  }),
   'build-target': string({ helpValue: 'STAGE', summary: 'The stage to build [default: the last].' }),
   label: string({
     ...repeatable,
@@ -26,6 +31,16 @@ export const buildFlags = {
     summary: 'Set a label of the image. Repeatable.',
   }),
   'no-cache': boolean({ default: false, summary: 'Run every step again.' }),
+  'cache-from': string({
+    ...repeatable,
+    helpValue: 'REF|type=registry,ref=REF',
+    summary: "Steps found there are not run again, as with the engine's own cache. Repeatable.",
+  }),
+  'cache-to': string({
+    ...repeatable,
+    helpValue: 'REF|type=registry,ref=REF[,mode=max]|type=inline',
+    summary: 'Push what the steps made there, for --cache-from; inline: inside of the image. Repeatable.',
+  }),
   provenance: string({
     options: ['auto', 'off', 'min', 'max'],
     default: 'auto',

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
 import { DeployerError } from '../lib/errors.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 
 const HOST = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)(?::\d{1,5})?$/;
 
@@ -14,7 +14,7 @@ export const registryFlags = {
       HOST.test(text) && URL.canParse(`http://${text}`)
         ? Promise.resolve(text)
         : Promise.reject(
-            new DeployerError('usage', `"${cleanLine(text, 60)}" is no registry; expected HOST[:PORT]`, {
+            new DeployerError('usage', `"${shownInput(text, 60)}" is no registry; expected HOST[:PORT]`, {
               suggestions: ['write it as in the reference: --insecure-registry registry.example.com:5000'],
             }),
           ),

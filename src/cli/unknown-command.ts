@@ -3,7 +3,7 @@ import { CLIError } from '@oclif/core/errors';
 import type { LoadOptions } from '@oclif/core/interfaces';
 import { DeployerError } from '../lib/errors.js';
 import { editDistance } from '../lib/nearest.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 
 /** Whether `thrown` is oclif's word that there is no such command. */
 export function isUnknownCommand(thrown: unknown): boolean {
@@ -44,7 +44,7 @@ export async function unknownCommand(argv: readonly string[], root: LoadOptions)
 }
 
 function shown(words: readonly string[]): string {
-  return cleanLine(words.join(' '), 80);
+  return shownInput(words.join(' '), 80);
 }
 
 /** The words at the beginning that lead to commands: `image`. */

@@ -1,7 +1,7 @@
 import type { CLIError } from '@oclif/core/errors';
 import { DeployerError } from '../lib/errors.js';
 import { nearest } from '../lib/nearest.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 
 /** A command, as far as one must know it to say how it is called. */
 export interface CommandShape {
@@ -44,7 +44,7 @@ export function refuseSwitchValues(argv: readonly string[], command: CommandShap
   for (const word of end === -1 ? argv : argv.slice(0, end)) {
     const [, name = '', value = ''] = /^--([a-z-]+)=([^]*)$/.exec(word) ?? [];
     if (command.flags[name]?.type !== 'boolean') continue;
-    throw new DeployerError('usage', `--${name} takes no value, and was given "${cleanLine(value, 60)}"`, {
+    throw new DeployerError('usage', `--${name} takes no value, and was given "${shownInput(value, 60)}"`, {
       suggestions: usageOf(command),
     });
   }
@@ -83,7 +83,7 @@ const SAYINGS: readonly { readonly said: RegExp; readonly say: Say }[] = [
     said: /^Nonexistent flags?: (--?\S+)/,
     say: ([, flag = ''], command) => {
       const near = nearest(flag.replace(/^-+/, ''), Object.keys(command?.flags ?? {}));
-      return `there is no flag ${cleanLine(flag, 60)}${near === undefined ? '' : `; did you mean --${near}?`}`;
+      return `there is no flag ${shownInput(flag, 60)}${near === undefined ? '' : `; did you mean --${near}?`}`;
     },
   },
   {
@@ -114,7 +114,7 @@ const SAYINGS: readonly { readonly said: RegExp; readonly say: Say }[] = [
 ];
 
 function quoted(text = ''): string {
-  return `"${cleanLine(text, 60)}"`;
+  return `"${shownInput(text, 60)}"`;
 }
 
 function usageOf({ name, args }: CommandShape): string[] {

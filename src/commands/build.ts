@@ -9,6 +9,7 @@ import { registryOptions } from '../cli/registry-options.js';
 import { contextAt, dockerfileAt } from '../config/build-files.js';
 import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
+import { readCacheFlags } from '../engine/build/cache.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { parseRegistryImage } from '../image/location.js';
@@ -16,7 +17,7 @@ import { ImageSearch } from '../image/search.js';
 import { ShapeReader } from '../image/shape.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
-import { parsePlatform } from '../oci/platform.js';
+import { parsePlatforms } from '../oci/platform.js';
 import { connectRegistry } from '../registry/connect.js';
 import { flyCapabilities } from '../targets/fly/capabilities.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
@@ -26,9 +27,9 @@ import { chooseBuildView } from '../ui/build-view.js';
 type Parsed = Awaited<ReturnType<Build['parseAll']>>;
 
 export default class Build extends BaseCommand {
-  static override summary = 'Build an image with BuildKit through the Docker Engine; with --push, push it.';
+  static override summary = 'Build an image through the Docker Engine or Podman; with --push, push it.';
   static override description =
-    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent.';
+    'No docker program is needed. The engine is found as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, or the usual socket. Of the context only what changed since the last build is sent; without BuildKit (Podman, DOCKER_BUILDKIT=0) all of it is.';
   static override examples = [
     '<%= config.bin %> build . --tag registry.fly.io/example:v1 --push',
     '<%= config.bin %> build . --tag example:v1 --build-secret id=npm,src=.npmrc',
@@ -43,7 +44,12 @@ export default class Build extends BaseCommand {
   static override flags = {
     tag: string({ helpValue: 'REF', required: true, summary: 'What the image is called.' }),
     push: boolean({ default: false, summary: 'Push it to the registry that its name begins with.' }),
-    platform: string({ helpValue: 'OS/ARCH[/VARIANT]', summary: "[default: the engine's]" }),
+    platform: string({
+      helpValue: 'OS/ARCH[/VARIANT],...',
+      multiple: true,
+      multipleNonGreedy: true,
+      summary: "Several make one index; they need the containerd store. Repeatable [default: the engine's].",
+    }),
     ...buildFlags,
     ...registryFlags,
   };
@@ -102,6 +108,7 @@ async function requestOf(
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
     ...readBuildFlags(flags, env),
     push: flags.push,
-    ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') }),
+    platforms: parsePlatforms(flags.platform ?? [], '--platform'),
+    ...readCacheFlags(flags),
   };
 }

@@ -12,12 +12,13 @@ import { buildSource } from '../config/build-source.js';
 import { loadConfig } from '../config/load-config.js';
 import type { BuildAsked } from '../deploy/build-wish.js';
 import type { Deployed } from '../deploy/carry-out.js';
-import { deploy } from '../deploy/deploy.js';
+import { deploy, type DeployRequest } from '../deploy/deploy.js';
 import type { EventSink } from '../deploy/events.js';
 import { LeftBehind } from '../deploy/left-behind.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
 import { formatEngineAddress } from '../engine/address.js';
+import { readCacheFlags } from '../engine/build/cache.js';
 import { connectEngine } from '../engine/connect.js';
 import { Engine } from '../engine/engine.js';
 import { ImageSearch } from '../image/search.js';
@@ -68,70 +69,67 @@ export default class Deploy extends BaseCommand {
     return this.parse(Deploy);
   }
 
-  private async deploy({ args, flags }: Parsed): Promise<Deployed> {
+  private async deploy(parsed: Parsed): Promise<Deployed> {
+    const { flags } = parsed;
     const { env, redactor } = this.io;
-    const { config, warnings } = await loadConfig({ flags, env, cwd: process.cwd() });
-    const image = imageOf(config.image);
-    const platform =
-      flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') };
-    const source = await buildSource(args.context, flags, {
-      config: config.build,
-      env,
-      stdin: process.stdin,
-    });
-    const lockWaitMs = parseDuration(flags['lock-wait'], '--lock-wait');
+    const request = await requestOf(parsed, env);
+    const { config } = request;
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
 
     const view = chooseView(this.io, flags);
     this.view = view;
-    const options = registryOptions(this.io, this.config, flags['insecure-registry']);
     const { http, registry, ...privacy } = connectRegistry({
-      ...options,
+      ...registryOptions(this.io, this.config, flags['insecure-registry']),
       warn: (message) => this.note(`warning: ${message}`),
       fallback: flyRegistryCredentials(env, api),
     });
     const target = await connectTarget(config.target, { http, clock, api, env });
-    const { signal } = this;
     const left = new LeftBehind(config.app);
     this.leftBehind = () => left.describe();
     const sink: EventSink = (event) => {
       left.show(event);
       view.show(event);
     };
-    const { accept, rollback, detach, 'dry-run': dryRun } = flags;
-    const request = {
-      config,
-      image,
-      build: { when: flags.build as BuildAsked['build']['when'], ...(source && { source }) },
-      ...platform,
-      releaseId: randomUUID(),
-      rollback,
-      detach,
-      lockWaitMs,
-      dryRun,
-      warnings,
-    };
     try {
-      return await deploy(
-        { ...request, accept: accept === 'docker' ? 'docker' : 'all' },
-        {
-          target,
-          ...{ registry, privacy, clock },
-          search: new ImageSearch(registry, clock),
-          tempFolder: tmpdir(),
-          building: { env, keepSecret, connectEngine: () => engineOf(env) },
-          sink,
-          signal,
-        },
-      );
+      return await deploy(request, {
+        target,
+        ...{ registry, privacy, clock },
+        search: new ImageSearch(registry, clock),
+        tempFolder: tmpdir(),
+        building: { env, keepSecret, connectEngine: () => engineOf(env) },
+        sink,
+        signal: this.signal,
+      });
     } finally {
       await view.close();
     }
   }
 }
 
-async function engineOf(env: Readonly<Record<string, string | undefined>>) {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+async function requestOf({ args, flags }: Parsed, env: Environment): Promise<DeployRequest> {
+  const { config, warnings } = await loadConfig({ flags, env, cwd: process.cwd() });
+  const { stdin } = process;
+  const source = await buildSource(args.context, flags, { config: config.build, env, stdin });
+  const { rollback, detach, 'dry-run': dryRun } = flags;
+  return {
+    config,
+    image: imageOf(config.image),
+    build: {
+      when: flags.build as BuildAsked['build']['when'],
+      ...(source && { source: { ...source, ...readCacheFlags(flags) } }),
+    },
+    ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') }),
+    accept: flags.accept === 'docker' ? 'docker' : 'all',
+    releaseId: randomUUID(),
+    lockWaitMs: parseDuration(flags['lock-wait'], '--lock-wait'),
+    ...{ rollback, detach, dryRun, warnings },
+  };
+}
+
+async function engineOf(env: Environment) {
   const { docker, address } = await connectEngine({ env, home: homedir(), podman: true });
   return { engine: new Engine(docker), address: formatEngineAddress(address) };
 }

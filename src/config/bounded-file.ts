@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, readlink, type FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const CHUNK = 64 * 1024;
@@ -19,7 +19,8 @@ export async function readBounded(path: string, limit: number, patienceMs = 5000
   // Neither a blocking open nor a blocking read could be broken off. (On Windows the constant is undefined: 0.)
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const isPipe = (await file.stat()).isFIFO();
+    // Of a process substitution the writer was there before: at its end nobody will come.
+    const isPipe = (await file.stat()).isFIFO() && !(await isAnonymous(path));
     const deadline = performance.now() + patienceMs;
     const chunks: Buffer[] = [];
     for (let length = 0; ;) {
@@ -38,6 +39,12 @@ export async function readBounded(path: string, limit: number, patienceMs = 5000
   } finally {
     await file.close();
   }
+}
+
+/** A pipe without a name, as a shell makes it for `<(command)`; Linux shows it as what the descriptor's link leads to. */
+async function isAnonymous(path: string): Promise<boolean> {
+  const target = await readlink(path).catch(() => '');
+  return target.startsWith('pipe:[');
 }
 
 /** undefined: there is nothing now, and may be later. */

@@ -34,6 +34,16 @@ export async function dockerfileAt(
   );
 }
 
+/** @throws DeployerError `usage` for what is no socket: a key belongs into an agent */
+export async function requireSocket(path: string, flag: string): Promise<void> {
+  const found = await lookAt(path, flag);
+  if (found?.isSocket() === true) return;
+  const what = found === undefined ? 'not there' : 'no socket of an ssh agent';
+  throw new DeployerError('usage', `${flag}: ${path} is ${what}`, {
+    suggestions: ['a key goes into an agent first: ssh-add KEY, then --ssh default'],
+  });
+}
+
 /** @returns undefined when nothing is there; what can't be looked at may well be */
 async function lookAt(path: string, name: string): Promise<Stats | undefined> {
   try {

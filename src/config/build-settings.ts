@@ -13,6 +13,7 @@ export interface BuildFlagValues {
   readonly 'build-target'?: string | undefined;
   readonly label?: readonly string[] | undefined;
   readonly 'no-cache': boolean;
+  readonly ssh?: readonly string[] | undefined;
   readonly provenance: string;
 }
 
@@ -21,6 +22,7 @@ export interface FlagSettings {
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly secrets: readonly BuildSecret[];
+  readonly sshAgents: readonly SshAgent[];
   readonly target?: string;
   readonly noCache: boolean;
   readonly provenance: 'auto' | 'off' | 'min' | 'max';
@@ -42,6 +44,7 @@ export function readBuildFlags(
     buildArgs: { ...config?.args, ...parseBuildArgs(flags['build-arg'] ?? [], env) },
     labels: parseLabels(flags.label ?? []),
     secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
+    sshAgents: parseSshAgents(flags.ssh ?? [], env),
     noCache: flags['no-cache'],
     // oclif lets no other through.
     provenance: flags.provenance as FlagSettings['provenance'],
@@ -103,6 +106,29 @@ function parseSecret(text: string, env: Environment): BuildSecret {
     throw usage(`--build-secret: the variable ${cleanLine(variable as string, 60)} is not set`);
   }
   return { id, variable: variable as string };
+}
+
+/** An ssh agent that a build may use, by its socket. */
+export interface SshAgent {
+  readonly id: string;
+  readonly socket: string;
+}
+
+/**
+ * `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`.
+ * @throws DeployerError `usage`
+ */
+export function parseSshAgents(texts: readonly string[], env: Environment): SshAgent[] {
+  const agents = texts.map((text) => {
+    const [id, socket = env['SSH_AUTH_SOCK']] = splitPair(text, '--ssh');
+    if (socket !== undefined && socket !== '') return { id, socket };
+    throw new DeployerError('usage', `--ssh ${cleanLine(id, 60)}: no agent runs (SSH_AUTH_SOCK is not set)`, {
+      suggestions: ['start one, and give it a key: eval "$(ssh-agent)"; ssh-add', '--ssh default=SOCKET'],
+    });
+  });
+  const twice = agents.find(({ id }, at) => agents.findIndex((other) => other.id === id) !== at);
+  if (twice !== undefined) throw usage(`--ssh: the id "${cleanLine(twice.id, 60)}" is given twice`);
+  return agents;
 }
 
 function splitPair(text: string, flag: string): [name: string, value: string | undefined] {

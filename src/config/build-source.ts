@@ -7,6 +7,8 @@ import type { BuildConfig } from './deploy-config.js';
 interface DeployBuildFlags extends BuildFlagValues {
   readonly build: string;
   readonly dockerfile?: string | undefined;
+  readonly 'cache-from'?: readonly string[] | undefined;
+  readonly 'cache-to'?: readonly string[] | undefined;
 }
 
 export interface BuildSurroundings {
@@ -59,7 +61,10 @@ export async function buildSource(
 
 /** Those without which an image is built as it is by default. */
 function flagsGiven(flags: DeployBuildFlags): string[] {
-  const names = ['dockerfile', 'build-arg', 'build-secret', 'build-target', 'label'] as const;
+  const names = [
+    ...(['dockerfile', 'build-arg', 'build-secret', 'build-target', 'label'] as const),
+    ...(['cache-from', 'cache-to'] as const),
+  ];
   return [
     ...names.filter((name) => flags[name] !== undefined),
     ...(flags['no-cache'] ? ['no-cache'] : []),

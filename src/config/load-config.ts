@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { DeployerError } from '../lib/errors.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 import { ConfigFile, findConfigFile } from './config-file.js';
 import type { DeployConfig, TargetName } from './deploy-config.js';
 import { readAppSettings, readFileSettings, type AppSettings, type FileSettings } from './file-settings.js';
@@ -157,7 +157,7 @@ class Choice {
     if (value instanceof Refusal) {
       const { reason, instead } = value;
       const between = name.startsWith('--') ? ' ' : '=';
-      throw new DeployerError('usage', `${name} is ${JSON.stringify(cleanLine(text, 60))}; ${reason}`, {
+      throw new DeployerError('usage', `${name} is ${JSON.stringify(shownInput(text, 60))}; ${reason}`, {
         suggestions: instead === undefined ? [] : [`${name}${between}${instead}`],
       });
     }

@@ -1,5 +1,6 @@
 import { readBounded, TooLarge } from '../config/bounded-file.js';
-import type { BuildSecret } from '../config/build-settings.js';
+import { requireSocket } from '../config/build-files.js';
+import type { BuildSecret, SshAgent } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
 import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
 import { buildClassic } from '../engine/build/classic.js';
@@ -9,6 +10,7 @@ import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
 import { probeEngine, type EngineCapabilities } from '../engine/capabilities.js';
 import type { Engine } from '../engine/engine.js';
 import type { FindLogin } from '../engine/login.js';
+import type { PushedLayer } from '../engine/push-layers.js';
 import { pushImage } from '../engine/push.js';
 import type { Capabilities } from '../image/capabilities.js';
 import { inspectImage, type Inspection } from '../image/inspect.js';
@@ -18,8 +20,10 @@ import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, type Reference } from '../oci/reference.js';
+import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
+export type { PushedLayer } from '../engine/push-layers.js';
 
 /** BuildKit's own limit of a secret. */
 const LARGEST_SECRET = 500 * 1024;
@@ -29,6 +33,7 @@ export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'
   readonly context: string;
   readonly dockerfile: DockerfileSource;
   readonly secrets: readonly BuildSecret[];
+  readonly sshAgents?: readonly SshAgent[];
   readonly provenance: Provenance;
   readonly push: boolean;
 }
@@ -45,7 +50,7 @@ export interface BuildImagePorts {
   /** Told a secret's value before the build gets it. */
   readonly keepSecret: (value: string) => void;
   readonly onBuild: (event: BuildEvent) => void;
-  readonly onPush: (current: number, total: number) => void;
+  readonly onPush: (current: number, total: number, layer: PushedLayer) => void;
   readonly signal: AbortSignal;
 }
 
@@ -129,6 +134,7 @@ export class ImageBuild {
   /** @throws DeployerError `build_unavailable` for what the engine can't do; `engine_unavailable` */
   static async prepare(request: BuildImageRequest, ports: BuildImagePorts): Promise<ImageBuild> {
     const started = ports.clock.now();
+    for (const { socket } of request.sshAgents ?? []) await requireSocket(socket, '--ssh');
     return new ImageBuild(started, request, ports, await probeEngine(ports.engine, ports.signal));
   }
 
@@ -151,19 +157,20 @@ export class ImageBuild {
   /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
   async push(): Promise<Pushed> {
     const { engine, findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
-    const { reference } = this.#request;
+    const { reference, platforms } = this.#request;
     const started = clock.now();
     const login = await findLogin(reference.domain);
     const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
-    const { mediaType, kind, attestations } = await inspectImage({
+    const inspected = await inspectImage({
       name: formatReference(reference),
       stored: found.stored,
       content: shapes.contentOf(reference, signal),
     });
-    const isAttested = this.output.store === 'containerd' && this.output.provenance !== 'off';
-    if (isAttested !== attestations.length > 0) throw notAsPlanned(reference, pushed, isAttested);
+    const differences = differencesFrom({ output: this.output, platforms }, inspected);
+    if (differences.length > 0) throw notAsPromised(reference, pushed, differences);
+    const { mediaType, kind, attestations } = inspected;
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
   }
 
@@ -185,8 +192,15 @@ function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {
 }
 
 function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineCapabilities): BuildOutput {
-  if (builder.kind === 'buildkit') return decideOutput(request.provenance, engine);
-  refuseBeyondClassic({ ...request, secretIds: request.secrets.map(({ id }) => id) }, builder);
+  if (builder.kind === 'buildkit') return decideOutput(request, engine);
+  refuseBeyondClassic(
+    {
+      ...request,
+      secretIds: request.secrets.map(({ id }) => id),
+      hasSsh: request.sshAgents !== undefined && request.sshAgents.length > 0,
+    },
+    builder,
+  );
   // One manifest, whatever the store; its digest only a push can tell.
   return { store: 'graphdriver' };
 }
@@ -222,15 +236,10 @@ function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'd
   return output.store === 'containerd' ? { digest: id } : {};
 }
 
-function notAsPlanned(reference: Reference, digest: Digest, isAttested: boolean): DeployerError {
-  const found = isAttested ? 'has no attestation' : 'has an attestation';
-  const wanted = isAttested ? 'with provenance' : 'without';
-  return new DeployerError(
-    'push_failed',
-    `${formatReference(reference)} was built ${wanted}, but what was pushed ${found}`,
-    {
-      evidence: [`pushed: ${digest}`],
-      suggestions: [`see what it is: deployer image inspect ${formatReference(reference)}`],
-    },
-  );
+function notAsPromised(reference: Reference, digest: Digest, differences: readonly string[]): DeployerError {
+  const name = formatReference(reference);
+  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
+    evidence: [`pushed: ${digest}`],
+    suggestions: [`see what it is: deployer image inspect ${name}`],
+  });
 }

@@ -1,5 +1,6 @@
 import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
+import type { BuildSettings } from '../engine/build/query.js';
 import type { Engine } from '../engine/engine.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
@@ -20,7 +21,7 @@ import { STEP_TITLE } from './execute.js';
 import type { Steps, StepVoice } from './steps.js';
 
 /** What an image is built from. */
-export interface BuildSource extends FlagSettings {
+export interface BuildSource extends FlagSettings, Pick<BuildSettings, 'cacheFrom' | 'cacheTo'> {
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => Promise<DockerfileSource> };
   /** What the configuration asks for, where the flag leaves it open. */
@@ -71,7 +72,7 @@ export class Building {
     const { engine, address } = await ports.connectEngine();
     const account = new BuildAccount(steps);
     const image = await ImageBuild.prepare(
-      { ...source, reference, dockerfile, platform, provenance: provenance.mode, push: true },
+      { ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode, push: true },
       {
         ...ports,
         engine,

@@ -14,7 +14,7 @@ import { Delivery, type DeliveryPorts } from './delivery.js';
 import type { EventSink } from './events.js';
 import { decideAdaptation, makePlan, summaryOfStep } from './plan.js';
 import type { DeployResult } from './result.js';
-import { describeFound, lookAt, Searching, type Found } from './searching.js';
+import { describeFound, describeMissing, lookAt, Searching, type Found } from './searching.js';
 import { Steps } from './steps.js';
 
 export interface DeployRequest extends BuildAsked {
@@ -106,7 +106,7 @@ async function answerOf(
   } else {
     const answer = await steps.run('search', searching.title, async (voice) => {
       const value = await searching.answer(voice);
-      const summary = 'missing' in value ? `${value.missing.message}: it is built` : describeFound(value);
+      const summary = 'missing' in value ? describeMissing(value) : describeFound(value);
       return { value, summary, durationMs: value.durationMs };
     });
     if ('stored' in answer) return answer;
@@ -126,7 +126,7 @@ async function planBuild<State, R extends ReleasePlan>(
     const building = await Building.prepare(
       toBuild,
       target,
-      { ...copying, ...ports.building, privacy: ports.privacy },
+      { ...copying, ...ports.building, privacy: ports.privacy, signal: ports.signal },
       steps,
     );
     const inputs = { ...request, requested: request.image, state };

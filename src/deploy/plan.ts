@@ -216,6 +216,7 @@ function incompatible(
     evidence: [capabilities.note],
     suggestions: [
       ...(missing === undefined ? [] : [missing]),
+      `build it again in a form that ${name} runs: deployer deploy . --image ${requested} --build always`,
       `see what each target needs: deployer image diagnose ${requested}`,
     ],
   });

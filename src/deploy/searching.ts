@@ -190,3 +190,9 @@ export function describeFound({ stored, shape }: Pick<Found, 'stored' | 'shape'>
   const content = parts.length === 0 ? '' : `, ${parts.join(' + ')}`;
   return `image found: ${mediaTypeName(stored.content.mediaType)} ${shortDigest(stored.digest)}${content}`;
 }
+
+/** Of an image that is built instead. */
+export function describeMissing({ missing }: Missing): string {
+  const part = missing.code === 'repository_not_found' ? 'repository' : 'tag';
+  return `not there: the registry knows no such ${part}; it is built`;
+}

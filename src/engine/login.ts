@@ -1,3 +1,5 @@
+import { isLoopbackHost } from '../lib/loopback.js';
+
 /** What a registry knows a user by. */
 export type RegistryLogin =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
@@ -28,4 +30,13 @@ export function authConfigOf(login: RegistryLogin | undefined, serveraddress: st
 export function encodeLogins(value: object): string {
   const text = Buffer.from(JSON.stringify(value)).toString('base64');
   return text.replaceAll('+', '-').replaceAll('/', '_');
+}
+
+/**
+ * Podman takes a registry on loopback for one without TLS only when it is told so; docker does by itself, and does
+ * not know the parameter.
+ */
+export function plainHttpTo(domains: readonly string[]): { readonly tlsVerify?: 'false' } {
+  const isLoopback = domains.every((domain) => isLoopbackHost(domain.replace(/:\d+$/, '')));
+  return isLoopback && domains.length > 0 ? { tlsVerify: 'false' } : {};
 }

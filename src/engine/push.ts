@@ -2,16 +2,17 @@ import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { isDigest, type Digest } from '../oci/digest.js';
 import { repositoryOf, type Reference } from '../oci/reference.js';
+import { PushLayers, type PushedLayer } from './push-layers.js';
 import { EngineRefusal, engineLost, type Engine } from './engine.js';
 import { readJsonLines } from './json-stream.js';
-import { authConfigOf, encodeLogins, type RegistryLogin } from './login.js';
+import { authConfigOf, encodeLogins, plainHttpTo, type RegistryLogin } from './login.js';
 
 export interface PushPorts {
   readonly engine: Engine;
   /** undefined: anonymously */
   readonly login: RegistryLogin | undefined;
-  /** Told how many bytes of how many are there, of the layers that are sent. */
-  readonly onProgress: (current: number, total: number) => void;
+  /** Told how many bytes of how many are there, of the layers that are sent, and the layer that changed. */
+  readonly onProgress: (current: number, total: number, layer: PushedLayer) => void;
   readonly signal: AbortSignal;
 }
 
@@ -26,13 +27,13 @@ export async function pushImage(
 ): Promise<Digest> {
   const { engine, login, signal, onProgress } = ports;
   const name = repositoryOf(reference);
-  const layers = new Map<string, { current: number; total: number }>();
+  const layers = new PushLayers();
   let digest: Digest | undefined;
   try {
     const answer = await engine.stream({
       method: 'POST',
       path: `/images/${name}/push`,
-      query: { tag: reference.tag },
+      query: { tag: reference.tag, ...plainHttpTo([reference.domain]) },
       // Without the header older engines refuse the request.
       headers: { 'X-Registry-Auth': encodeLogins(authConfigOf(login, reference.domain)) },
       signal,
@@ -40,14 +41,8 @@ export async function pushImage(
     for await (const line of readJsonLines(answer)) {
       if (typeof line['error'] === 'string') throw refused(reference, line['error']);
       digest = digestIn(line, reference.tag) ?? digest;
-      const layer = progressIn(line);
-      if (layer === undefined) continue;
-      layers.set(layer.id, layer);
-      const all = [...layers.values()];
-      onProgress(
-        all.reduce((sum, { current }) => sum + current, 0),
-        all.reduce((sum, { total }) => sum + total, 0),
-      );
+      const layer = layers.read(line);
+      if (layer !== undefined) onProgress(layers.sum.current, layers.sum.total, layer);
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -68,18 +63,6 @@ function digestIn(line: Readonly<Record<string, unknown>>, tag: string): Digest 
   if (typeof status !== 'string' || !status.startsWith(`${tag}: digest: `)) return undefined;
   const [told] = status.slice(`${tag}: digest: `.length).split(' ');
   return isDigest(told) ? told : undefined;
-}
-
-function progressIn(
-  line: Readonly<Record<string, unknown>>,
-): { readonly id: string; readonly current: number; readonly total: number } | undefined {
-  const { id, progressDetail } = line as {
-    readonly id?: unknown;
-    readonly progressDetail?: { readonly current?: unknown; readonly total?: unknown } | null;
-  };
-  const { current, total } = progressDetail ?? {};
-  if (typeof id !== 'string' || typeof current !== 'number') return undefined;
-  return { id, current, total: typeof total === 'number' ? Math.max(total, current) : current };
 }
 
 /** The engine passes on what the registry said; its text is all there is to tell by. */

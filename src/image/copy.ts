@@ -47,6 +47,8 @@ export interface CopyResult {
   readonly destination: string;
   /** Of what lies at the destination now. */
   readonly digest: Digest;
+  /** Of what was named as the source, when it is another: one platform was taken out of it, or it was converted. */
+  readonly sourceDigest?: Digest;
   /** Of blobs. */
   readonly bytesSent: number;
   readonly blobsMounted: number;
@@ -91,14 +93,16 @@ async function copyBetween(request: CopyRequest, ports: CopyTreePorts): Promise<
     const digest = await source.rootDigest();
     if (digest !== undefined && current.has(digest)) return resultOf(request, ports, digest, true);
   }
-  const original = await loadTree(source, await chooseRoot(request, source, destination));
+  const root = await source.root();
+  const original = await loadTree(source, await choosePart(root, request, source, destination));
   const tree = request.conversion === undefined ? original : convertImage(original, request.conversion);
   const { digest } = tree.stored;
   const unchanged = current.has(digest);
   if (unchanged) countAsSkipped(tree, ports);
   else await copyTree(tree, ports);
   if (request.referrers === true) await copyReferrers(tree, ports);
-  return resultOf(request, ports, digest, unchanged);
+  const other = root.digest === digest ? {} : { sourceDigest: root.digest };
+  return { ...resultOf(request, ports, digest, unchanged), ...other };
 }
 
 /** Nothing is chosen or changed: the root is the same at both ends, or is copied. */
@@ -109,12 +113,12 @@ function isWhole(
   return platform === undefined && conversion === undefined && !referrers && !single;
 }
 
-async function chooseRoot(
+async function choosePart(
+  root: StoredManifest,
   { platform }: CopyRequest,
   source: ImageSource,
   destination: ImageDestination,
 ): Promise<StoredManifest> {
-  const root = await source.root();
   if (platform !== undefined) return choosePlatformManifest(source, root, platform);
   if (!destination.single) return root;
   const only = await onlyImage(source, root);

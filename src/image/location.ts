@@ -1,5 +1,5 @@
 import { DeployerError } from '../lib/errors.js';
-import { cleanLine } from '../lib/text.js';
+import { shownInput } from '../lib/redact.js';
 import { isDigest } from '../oci/digest.js';
 import type { LayoutChoice } from '../oci/layout.js';
 import { formatReference, parseReference, type Reference } from '../oci/reference.js';
@@ -28,7 +28,7 @@ export function parseImageLocation(text: string): ImageLocation {
   if (scheme === 'docker-archive') return archiveAt(rest, text);
   const instead = Object.hasOwn(OTHER_SCHEMES, scheme) ? OTHER_SCHEMES[scheme] : undefined;
   if (instead !== undefined) {
-    throw new DeployerError('usage', `"${cleanLine(text, 80)}": ${scheme}: is not read`, {
+    throw new DeployerError('usage', `"${shown(text)}": ${scheme}: is not read`, {
       suggestions: [instead],
     });
   }
@@ -42,13 +42,17 @@ export function parseImageLocation(text: string): ImageLocation {
 export function parseRegistryImage(text: string): Reference {
   const location = parseImageLocation(text);
   if (location.kind === 'registry') return location.reference;
-  const shown = cleanLine(text, 80);
-  throw new DeployerError('image_source_unsupported', `"${shown}" lies in no registry, and has to here`, {
+  const image = shown(text);
+  throw new DeployerError('image_source_unsupported', `"${image}" lies in no registry, and has to here`, {
     suggestions: [
-      `put it into one first: deployer image copy ${shown} REGISTRY/NAME:TAG`,
-      `or look at it where it lies: deployer image inspect ${shown}`,
+      `put it into one first: deployer image copy ${image} REGISTRY/NAME:TAG`,
+      `or look at it where it lies: deployer image inspect ${image}`,
     ],
   });
+}
+
+function shown(text: string): string {
+  return shownInput(text, 200);
 }
 
 export function formatImageLocation(location: ImageLocation): string {
@@ -71,7 +75,7 @@ function layoutAt(rest: string, text: string): ImageLocation {
 function archiveAt(rest: string, text: string): ImageLocation {
   const [file, name] = splitName(rest);
   if (file === '-') {
-    throw new DeployerError('usage', `"${cleanLine(text, 80)}": an archive is a file here, no stream`, {
+    throw new DeployerError('usage', `"${shown(text)}": an archive is a file here, no stream`, {
       suggestions: ['name a file: docker-archive:FILE', 'one that is called - is docker-archive:./-'],
     });
   }
@@ -87,7 +91,7 @@ function splitName(rest: string): [path: string, name: string | undefined] {
 
 function named(path: string, text: string): string {
   if (path !== '' && !path.includes('\0')) return path;
-  throw new DeployerError('usage', `"${cleanLine(text, 80)}" names no file or folder`, {
+  throw new DeployerError('usage', `"${shown(text)}" names no file or folder`, {
     suggestions: ['write oci:DIR[:TAG] or docker-archive:FILE[:NAME]'],
   });
 }

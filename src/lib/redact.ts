@@ -1,3 +1,5 @@
+import { cleanLine } from './text.js';
+
 const MASK = '***';
 
 /** Variables whose whole value is a secret. */
@@ -59,6 +61,16 @@ export function withoutUserinfo(text: string): string {
   const end = userinfoEnd(text);
   const begin = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(text)?.[0].length ?? 0;
   return end > begin && text.includes('/', end) ? `${text.slice(0, begin)}${MASK}${text.slice(end)}` : text;
+}
+
+/**
+ * What a user has written, in one line for a message: credentials before a host are masked before it is cut, since
+ * half of them are no known secret.
+ */
+export function shownInput(text: string, limit: number): string {
+  const end = userinfoEnd(text);
+  const hidden = text.slice(0, end).includes(':') ? `${MASK}${text.slice(end)}` : text;
+  return cleanLine(withoutUserinfo(hidden), limit);
 }
 
 /** Where the credentials before a host end; 0: there are none. */

@@ -57,6 +57,15 @@ export function parsePlatform(text: string, where: string): Platform {
   return normalisePlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) });
 }
 
+/**
+ * `os/arch[/variant]`, several with commas between them or in several texts; each once, in order.
+ * @throws DeployerError `usage`
+ */
+export function parsePlatforms(texts: readonly string[], where: string): Platform[] {
+  const platforms = texts.flatMap((text) => text.split(',')).map((text) => parsePlatform(text.trim(), where));
+  return platforms.filter((one, at) => platforms.findIndex((other) => samePlatform(one, other)) === at);
+}
+
 export function formatPlatform(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant]
     .filter((part) => part !== undefined)

@@ -90,6 +90,19 @@ export function tarHeader(entry: TarEntry): Buffer {
   return Buffer.concat([pax, body, headerBlock(entry)]);
 }
 
+/** What `tarHeader` may take for names as long as Linux allows (PATH_MAX), in bytes. */
+export const LARGEST_HEADER = 16 * 1024;
+
+/**
+ * Writes what `tarHeader` gives into a buffer, which has room for it.
+ * @returns how many bytes that were
+ */
+export function writeTarHeader(target: Buffer, at: number, entry: TarEntry): number {
+  if (paxRecords(entry) !== '') return tarHeader(entry).copy(target, at);
+  headerBlock(entry, target.subarray(at, at + BLOCK).fill(0));
+  return BLOCK;
+}
+
 /** The header of a file; nothing in it tells when or by whom it was made. */
 export function tarFileHeader(name: string, size: number): Buffer {
   return tarHeader({ name, type: '0', size, mode: 0o644, modified: 0 });
@@ -115,9 +128,12 @@ function paxRecord(key: string, value: string): string {
   return `${length} ${key}=${value}\n`;
 }
 
-function headerBlock(entry: Omit<TarEntry, 'type'> & { readonly type: TarEntry['type'] | 'x' }): Buffer {
+/** @param block zeros */
+function headerBlock(
+  entry: Omit<TarEntry, 'type'> & { readonly type: TarEntry['type'] | 'x' },
+  block: Buffer = Buffer.alloc(BLOCK),
+): Buffer {
   const { name, type, size, mode, modified, linkname, device } = entry;
-  const block = Buffer.alloc(BLOCK);
   // What does not fit stands in pax, too, which goes before.
   block.write(name, 0, 100);
   writeOctal(block, 100, 7, mode);

@@ -31,7 +31,8 @@ function findRefusal(answer: RegistryAnswer, reference: Reference): Refusal {
   if (status === 401 && answer.headers['www-authenticate'] !== undefined)
     return unauthorized(answer, reference);
   if (answer.html) return pageRefusal(answer);
-  if (status === 401) return unauthorized(answer, reference);
+  if (status === 401 && (answer.authorized || answer.errors.length > 0))
+    return unauthorized(answer, reference);
   if (status === 403) return denied(answer, reference);
   if (status === 404) return notFound(answer, reference);
   if (status >= 400 && answer.errors.length > 0) return rejected(answer, reference);

@@ -1,5 +1,6 @@
 import type { Ora } from 'ora';
-import type { BuildEvent } from '../deploy/build-image.js';
+import type { BuildEvent, PushedLayer } from '../deploy/build-image.js';
+import { formatSize } from '../lib/size.js';
 import { amountOf, doneIn, plainBuildLines, runningLine } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
@@ -7,8 +8,8 @@ import { say, type Io } from './io.js';
 /** Shows a build while it goes on, and a push after it. */
 export interface BuildView extends Pick<DeployView, 'interject' | 'endsWithFailure'> {
   readonly show: (event: BuildEvent) => void;
-  /** bytes */
-  readonly showPush: (current: number, total: number) => void;
+  /** bytes, of all that is sent; and what became of a layer */
+  readonly showPush: (current: number, total: number, layer: PushedLayer) => void;
   close(): Promise<void>;
 }
 
@@ -22,7 +23,6 @@ class BuildLines implements BuildView {
   readonly endsWithFailure = false;
   readonly #io: Io;
   readonly #linesOf: (event: BuildEvent) => string[];
-  #pushing = false;
 
   constructor(io: Io, linesOf: (event: BuildEvent) => string[]) {
     this.#io = io;
@@ -33,9 +33,8 @@ class BuildLines implements BuildView {
     for (const line of this.#linesOf(event)) this.interject(line);
   };
 
-  readonly showPush = (): void => {
-    if (!this.#pushing && this.#linesOf === plainBuildLines) this.interject('pushing');
-    this.#pushing = true;
+  readonly showPush = (_current: number, _total: number, layer: PushedLayer): void => {
+    if (this.#linesOf === plainBuildLines && layer.state !== 'pushing') this.interject(layerLine(layer));
   };
 
   interject(line: string): void {
@@ -69,8 +68,10 @@ class BuildTerminal implements BuildView {
     else this.#draw(runningLine(event), event.type === 'started');
   };
 
-  readonly showPush = (current: number, total: number): void => {
-    this.#draw(`pushing: ${amountOf(current, total)}`);
+  readonly showPush = (current: number, total: number, layer: PushedLayer): void => {
+    if (layer.state === 'pushing') {
+      this.#draw(`pushing: ${amountOf(current, total)}; ${layer.id} ${amountOf(layer.current, layer.total)}`);
+    } else this.interject(`✔ ${layerLine(layer)}`);
   };
 
   interject(line: string): void {
@@ -98,4 +99,9 @@ class BuildTerminal implements BuildView {
     this.#drawn = ora({ stream: this.#io.stderr, discardStdin: false, text: 'Building' }).start();
     return this.#drawn;
   }
+}
+
+function layerLine({ id, state, total }: PushedLayer): string {
+  const became = { pushing: 'is sent', pushed: 'pushed', exists: 'already there', mounted: 'mounted' }[state];
+  return `layer ${id} ${became}${total > 0 ? `  ${formatSize(total)}` : ''}`;
 }

@@ -5,16 +5,20 @@ import { formatSize } from '../lib/size.js';
 export function copyLines({
   destination,
   digest,
+  sourceDigest,
   bytesSent,
   blobsMounted,
   blobsSkipped,
   unchanged,
 }: CopyResult): string[] {
-  if (unchanged) return [`${destination} is that image already`, `  digest  ${digest}`];
-  const spared = [`${blobsMounted} mounted`, `${blobsSkipped} already there`];
-  return [
-    destination,
+  const digests = [
     `  digest  ${digest}`,
-    `  sent    ${formatSize(bytesSent)}; blobs ${spared.join(', ')}`,
+    // Who looks for the one that was named looks in vain.
+    ...(sourceDigest === undefined
+      ? []
+      : [`  source  ${sourceDigest}; a part of an image, or one that is converted, has a digest of its own`]),
   ];
+  if (unchanged) return [`${destination} is that image already`, ...digests];
+  const spared = [`${blobsMounted} mounted`, `${blobsSkipped} already there`];
+  return [destination, ...digests, `  sent    ${formatSize(bytesSent)}; blobs ${spared.join(', ')}`];
 }

@@ -1,6 +1,15 @@
 import type { Diagnosis } from '../image/diagnose/diagnose.js';
+import { isLoopbackHost } from '../lib/loopback.js';
 
 type Client = Diagnosis['clients'][number];
+type Target = Diagnosis['targets'][number];
+
+/** With whose rights a target pulls. */
+const RIGHTS: Readonly<Record<Target['pullsWith'], string>> = {
+  'own-access': 'with its own access',
+  anonymous: 'as anyone can',
+  credentials: 'with credentials that it is given',
+};
 
 /** `image diagnose` for a person: who is told what, what follows, what speaks for it, and what mends it. */
 export function diagnosisLines(diagnosis: Diagnosis): string[] {
@@ -13,8 +22,8 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
     ...clients.flatMap((client) => clientLines(client, diagnosis)),
     ...(targets.length > 0 ? ['', 'What follows for each target:'] : []),
     ...targets.map(
-      ({ name, runs, adaptation, reason }) =>
-        `  ${mark(runs)} ${name.padEnd(18)} ${runs ? 'runs it as it is' : `needs: ${adaptation}`}. ${reason}`,
+      ({ name, runs, adaptation, reason, pullsWith }) =>
+        `  ${mark(runs)} ${name.padEnd(18)} ${runs ? 'runs it as it is' : `needs: ${adaptation}`}. ${reason}; pulls ${RIGHTS[pullsWith]}`,
     ),
     ...(evidence.length > 0 ? ['', 'What else was seen:', ...evidence.map((line) => `  ${line}`)] : []),
     ...(suggestions.length > 0 ? ['', ...suggestions.map((suggestion) => `Try: ${suggestion}`)] : []),
@@ -52,8 +61,14 @@ function whyOf({ code, message }: Client): string {
 }
 
 function evidenceLines(diagnosis: Diagnosis): string[] {
-  const { tokens, clock, rateLimit, tags, parts } = diagnosis;
+  const { reference, digest, tokens, clock, rateLimit, tags, parts } = diagnosis;
+  const [host = ''] = reference.split('/');
+  const isHere =
+    digest !== undefined &&
+    URL.canParse(`http://${host}`) &&
+    isLoopbackHost(new URL(`http://${host}`).hostname);
   return [
+    ...(isHere ? [`reach       ${host} is this machine alone: a platform elsewhere can't pull from it`] : []),
     ...tokens.flatMap(tokenLines),
     ...(clock === undefined ? [] : [`clock       ${clockLine(clock)}`]),
     ...(rateLimit === undefined ? [] : [`rate limit  ${rateLimitLine(rateLimit)}`]),

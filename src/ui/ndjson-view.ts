@@ -2,6 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { EventSink } from '../deploy/events.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { EventView } from './deploy-view.js';
+import { fileFault } from '../lib/file-fault.js';
 import { say, type Io } from './io.js';
 
 /**
@@ -51,7 +52,7 @@ function open(path: string): number {
   try {
     return openSync(path, 'w', 0o644);
   } catch (error) {
-    throw new DeployerError('usage', `--events: ${messageOf(error)}`, {
+    throw new DeployerError('usage', `--events: ${path} can't be written: ${fileFault(error)}`, {
       suggestions: ['name a file that can be written, or - for stdout'],
       cause: error,
     });

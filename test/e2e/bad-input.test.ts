@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { freePort } from '../support/free-port.js';
 import { htmlPage, startHostileServer, type HostileServer } from '../support/hostile-server.js';
-import type { Finished } from '../support/program.js';
+import { PROJECT, type Finished } from '../support/program.js';
 import { setStage, type PushedImage, type Stage } from '../support/stage.js';
 
 interface BadInput {
@@ -39,7 +40,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
     says: /^✖ --accept is about what a registry is asked with\n/,
   },
-  'one to inspect': { args: ['image', 'inspect', 'docker-archive:x.tar'], says: /lies in no registry/ },
+  'an archive that is not there': {
+    args: ['image', 'inspect', 'docker-archive:x.tar'],
+    says: /^✖ there is no archive x\.tar/,
+  },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
     says: /^✖ --app is "Shop"; expected an app name/,
@@ -280,6 +284,16 @@ describe('input that can not be acted on', function () {
       }
     }
     expect(bystander.requests, 'requests to registry and API').to.deep.equal([]);
+  });
+
+  it('of an empty pipe is told at once: nobody will come to write into it', async function () {
+    if (process.platform !== 'linux') this.skip(); // elsewhere a shell's pipe looks like any other
+    const started = performance.now();
+    const command = `exec ${process.execPath} ${PROJECT}/bin/run.js status -a shop --token-file <(true)`;
+    const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
+    expect(performance.now() - started, stderr).to.be.below(4500);
+    expect(status, stderr).to.equal(2);
+    expect(stderr).to.contain('--token-file').and.not.contain('nothing came out');
   });
 
   it('is named when only the API can tell, and the app stays as it was', async () => {

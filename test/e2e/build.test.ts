@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,8 +14,9 @@ import {
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
+import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
-import { requires } from '../support/requirements.js';
+import { findProgram, requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
 import { startTokenServer } from '../support/token-server.js';
 
@@ -118,6 +120,23 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(await printedIn(reference, 'cat', '/greeting')).to.equal('hello world\n');
     const { Config } = await engine.docker.getImage(reference).inspect();
     expect(Config.Labels).to.deep.equal({ 'org.example.team': 'blue' });
+  });
+
+  it('tells of each layer of a push what became of it', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY big.bin /\n` });
+    await writeFiles(context.path, { 'big.bin': Buffer.alloc(300_000, 5) });
+    const pushed = async (tag: string): Promise<string[]> => {
+      const { code, stderr } = await run([context.path, '--tag', `${registry.host}/${tag}`, '--push']);
+      expect(code, stderr).to.equal(0);
+      return [...stderr.matchAll(/^layer [0-9a-f]{12} (pushed|already there|mounted)/gm)].map(
+        ([, state = '']) => state,
+      );
+    };
+    expect(await pushed('layers:1'))
+      .to.have.length(2)
+      .and.include('pushed');
+    expect(await pushed('layers:2')).to.deep.equal(['already there', 'already there']);
+    expect(await pushed('other:1')).to.deep.equal(['mounted', 'mounted']);
   });
 
   it('sends of the context what changed, and of an unchanged one nothing', async () => {
@@ -299,6 +318,23 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     }
   });
 
+  it('pushes with the credentials of the registry, however long they are', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    // What is encoded of them ends with each kind of padding.
+    for (const password of ['horse', 'horses', 'horses1']) {
+      await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'alice', password } });
+      const auth = Buffer.from(`alice:${password}`).toString('base64');
+      await using config = await makeContext({
+        'config.json': JSON.stringify({ auths: { [closed.host]: { auth } } }),
+      });
+      const reference = `${closed.host}/app:1`;
+      const result = await buildOf([context.path, '--tag', reference, '--push'], {
+        env: { DOCKER_CONFIG: config.path },
+      });
+      expect(result).to.deep.include({ reference, pushed: true });
+    }
+  });
+
   it('a push that the registry refuses ends with 4, one that reaches none with 7', async () => {
     await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'a', password: 'b' } });
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
@@ -339,14 +375,52 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(missing.code).to.equal(2);
   });
 
+  describe('with an ssh agent', () => {
+    requires('ssh-agent');
+
+    it('lets a step that mounts it speak to the ssh agent, and no other step', async () => {
+      const sshAdd = findProgram('ssh-add') ?? 'ssh-add';
+      await using context = await makeContext({
+        Dockerfile: `FROM ${BASE}\nCOPY root /\nRUN --mount=type=ssh ssh-add -l > /keys\nRUN test -z "$SSH_AUTH_SOCK"\n`,
+      });
+      await promisify(execFile)('sh', [
+        ...['-c', 'for f in "$1" $(ldd "$1" | grep -o "/[^ ]*"); do install -D "$f" "$2/root$f"; done'],
+        ...['-', sshAdd, context.path],
+      ]);
+      const socket = join(home.path, 'agent.sock');
+      const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+      try {
+        const key = join(home.path, 'id_test');
+        await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'a key', '-f', key]);
+        await eventually(() => expect(existsSync(socket)).to.equal(true), 5000);
+        await promisify(execFile)(sshAdd, ['-q', key], { env: { SSH_AUTH_SOCK: socket } });
+        const { stdout } = await promisify(execFile)(sshAdd, ['-l'], { env: { SSH_AUTH_SOCK: socket } });
+        const args = [context.path, '--tag', 'ssh:1', '--no-cache'];
+        await buildOf([...args, '--ssh', 'default'], { env: { SSH_AUTH_SOCK: socket } });
+        expect(await printedIn('ssh:1', 'cat', '/keys')).to.equal(stdout);
+        const without = await run(args, { env: { SSH_AUTH_SOCK: socket } });
+        expect(without.code, 'not given unless asked').to.equal(6);
+        const wrong = await run([...args, '--ssh', `default=${key}`]);
+        expect(wrong.code).to.equal(2);
+        expect(wrong.stderr)
+          .to.contain(`--ssh: ${key} is no socket of an ssh agent`)
+          .and.contain('ssh-add KEY');
+        const unset = await run([...args, '--ssh', 'default'], { env: { SSH_AUTH_SOCK: '' } });
+        expect(unset.code).to.equal(2);
+      } finally {
+        agent.kill();
+      }
+    });
+  });
+
   it('Ctrl-C ends what the engine runs within 3 s, and the program with 130', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo started; ${SLEEP}\n` });
     const program = startProgram(['build', context.path, '--tag', 'never:1'], { env: environment() });
     await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
-    expect(await processesLike(SLEEP)).to.have.length.greaterThan(0);
+    expect(await pidsOf(SLEEP)).to.have.length.greaterThan(0);
     program.kill('SIGINT');
     const asked = Date.now();
-    await eventually(async () => expect(await processesLike(SLEEP)).to.deep.equal([]), 3000);
+    await eventually(async () => expect(await pidsOf(SLEEP)).to.deep.equal([]), 3000);
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(Date.now() - asked).to.be.lessThan(3000);
@@ -364,14 +438,72 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(12);
     expect(stderr).to.contain('the connection to the Docker Engine broke');
-    for (const pid of await pidsLike(SLEEP)) process.kill(pid, 'SIGKILL');
+    for (const pid of await pidsOf(SLEEP)) process.kill(pid, 'SIGKILL');
   });
 
-  it('refuses provenance, which this engine would leave out without a word', async () => {
+  it('refuses what this engine would leave out without a word, with what it takes and what to do instead', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
-    const { code, stderr } = await run([context.path, '--tag', 'x:1', '--provenance', 'max']);
-    expect(code).to.equal(6);
-    expect(stderr).to.contain('graphdriver store');
+    for (const [args, instead] of [
+      [['--provenance', 'max'], '--provenance off'],
+      [['--provenance', 'min'], '--provenance off'],
+      [['--platform', 'linux/amd64,linux/arm64'], '--platform OS/ARCH'],
+      [['--cache-to', `type=registry,ref=${registry.host}/cache`], '--cache-to type=inline'],
+    ] as const) {
+      const { code, stderr } = await run([context.path, '--tag', 'x:1', ...args]);
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(`${args[0]} `.trimEnd()).and.contain(instead);
+      expect(stderr).to.match(/docker 20\.10\.\S+, API 1\.41, graphdriver store/);
+    }
+    for (const [flag, value] of [
+      ['--platform', 'linux/amd64,linux/arm64'],
+      ['--cache-from', `${registry.host}/cache`],
+      ['--cache-to', 'type=inline'],
+    ] as const) {
+      const classic = await run([context.path, '--tag', 'x:1', flag, value], {
+        env: { DOCKER_BUILDKIT: '0' },
+      });
+      expect(classic.code, classic.stderr).to.equal(6);
+      expect(classic.stderr).to.contain(`${flag}: Docker 20.10`).and.contain('unset DOCKER_BUILDKIT');
+    }
+  });
+
+  it('finds the steps of another build again in an image that holds its cache', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE} AS first\nRUN echo slow > /slow\nFROM first AS second\n`,
+    });
+    const reference = `${registry.host}/inline:1`;
+    const args = [context.path, '--tag', reference, '--build-target', 'first', '--label', 'a=b'];
+    const first = await buildOf([...args, '--push', '--cache-to', 'type=inline']);
+    await engine.docker.getImage(reference).remove({ force: true });
+    await engine.docker.pruneBuilder();
+    const again = await run([...args, '--cache-from', reference]);
+    expect(again.code, again.stderr).to.equal(0);
+    expect(again.stderr).to.match(/^#(\d+) \[first 2\/2\] RUN echo slow.*\n(?:.*\n)*?#\1 CACHED$/m);
+    expect((await engine.docker.getImage(reference).inspect()).Config.Labels).to.deep.equal({ a: 'b' });
+    const { digest } = await buildOf([
+      ...args,
+      '--push',
+      '--cache-from',
+      reference,
+      '--cache-to',
+      'type=inline',
+    ]);
+    expect(digest).to.equal(first.digest);
+  });
+
+  it('a cache that is not there is said, and the build goes on', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo x > /x\n` });
+    const { code, stderr } = await run([
+      ...[context.path, '--tag', 'x:1'],
+      ...['--cache-from', `type=registry,ref=${registry.host}/nowhere:1`],
+    ]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr)
+      .to.match(/importing cache manifest from \S+\/nowhere:1/)
+      .and.match(/ERROR: .*not found/);
+    const wrong = await run([context.path, '--tag', 'x:1', '--cache-to', 'type=local,dest=/tmp/x']);
+    expect(wrong.code).to.equal(2);
+    expect(wrong.stderr).to.contain('--cache-to: type "local" is not known; expected registry or inline');
   });
 
   it('without an engine ends with 12, and says what needs none', async () => {
@@ -391,15 +523,3 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(second.digest).to.equal(first.digest);
   });
 });
-
-async function processesLike(command: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-  return stdout
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.replace(/^\d+ /, '') === command);
-}
-
-async function pidsLike(command: string): Promise<number[]> {
-  return (await processesLike(command)).map((line) => Number.parseInt(line, 10));
-}

@@ -1,10 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
+import { startDockerRegistry } from '../support/docker-registry.js';
+import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
+import { onTerminal, stable } from '../support/on-terminal.js';
+import { pidsOf } from '../support/processes.js';
 import type { Finished } from '../support/program.js';
 import { requires } from '../support/requirements.js';
-import { setStage, type Stage } from '../support/stage.js';
+import { flyToml, setStage, type Stage } from '../support/stage.js';
 
 const BASE = 'base:test';
 
@@ -14,7 +20,7 @@ function dockerfile(name: string, more = ''): string {
 }
 
 describe('deployer deploy, of an image that has to be built', function () {
-  requires('docker-engine', 'busybox');
+  requires('docker-engine', 'docker-registry', 'busybox', 'htpasswd');
   this.timeout(120_000);
   let engine: DockerEngine;
   let stage: Stage;
@@ -31,9 +37,19 @@ describe('deployer deploy, of an image that has to be built', function () {
   });
 
   const deploy = (tag: string, ...args: string[]): Promise<Finished> =>
-    stage.run(['deploy', ...args, '--image', `${repository}:${tag}`], {
-      env: { DOCKER_HOST: engine.dockerHost },
-    });
+    stage.run(['deploy', ...args, '--image', `${repository}:${tag}`], engineEnv());
+  const engineEnv = () => ({ env: { DOCKER_HOST: engine.dockerHost } });
+  /** Those that the engine keeps under this tag of the repository. */
+  const imagesCalled = async (tag: string): Promise<readonly string[]> =>
+    (await engine.docker.listImages()).flatMap(({ RepoTags }) =>
+      (RepoTags ?? []).filter((name) => name === `${repository}:${tag}`),
+    );
+  const machines = async (): Promise<unknown> =>
+    (await stage.machines('shop')).map(({ id, instance_id, config }) => [id, instance_id, config['image']]);
+  const urlOf = async (): Promise<string> => {
+    const { stdout } = await stage.run(['status', '--json']);
+    return (JSON.parse(stdout) as { url: string }).url;
+  };
   const manifest = async (tag: string): Promise<Response> =>
     fetch(`http://${repository.replace('/', '/v2/')}/manifests/${tag}`, {
       method: 'HEAD',
@@ -59,5 +75,142 @@ describe('deployer deploy, of an image that has to be built', function () {
     const second = await deploy('one', context.path);
     expect(second.code, second.stderr).to.equal(0);
     expect(second.stderr).to.contain('--> Build image: skipped, found remotely');
+  });
+
+  it('builds nothing when it must not, and nothing where the registry does not say that it is missing', async () => {
+    await using context = await makeContext({ Dockerfile: dockerfile('nothing') });
+    const never = await deploy('nothing', context.path, '--build', 'never');
+    expect(never.code, never.stderr).to.equal(3);
+    expect(never.stderr).to.contain(`Could not find image "${repository}:nothing"`);
+    expect(never.stderr).to.contain('nothing is built: --build never');
+    const fromNothing = await deploy('nothing');
+    expect(fromNothing.code, fromNothing.stderr).to.equal(3);
+    expect(fromNothing.stderr).to.contain(`deployer deploy . --image ${repository}:nothing`);
+
+    await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'a', password: 'b' } });
+    const unauthorized = await stage.run(
+      ['deploy', context.path, '--image', `${closed.host}/shop:nothing`],
+      engineEnv(),
+    );
+    expect(unauthorized.code, unauthorized.stderr).to.equal(4);
+    const nowhere = await stage.run(
+      ['deploy', context.path, '--image', '127.0.0.1:1/shop:nothing'],
+      engineEnv(),
+    );
+    expect(nowhere.code, nowhere.stderr).to.equal(12);
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const byDigest = await stage.run(
+      ['deploy', context.path, '--image', `${repository}@${digest}`, '--build', 'missing'],
+      engineEnv(),
+    );
+    expect(byDigest.code, byDigest.stderr).to.equal(3);
+    expect(byDigest.stderr).to.contain('nothing is built: a digest is what a build gives');
+    expect(await imagesCalled('nothing')).to.deep.equal([]);
+  });
+
+  it('plans the build, the push and the release without any of them', async () => {
+    await using context = await makeContext({ Dockerfile: dockerfile('planned') });
+    const before = await machines();
+    const { code, stdout, stderr } = await deploy('planned', context.path, '--dry-run', '--json');
+    expect(code, stderr).to.equal(0);
+    const { plan } = documentIn('plan', stdout);
+    expect(plan.steps.map(({ step, action }) => `${step} ${action}`)).to.deep.equal([
+      ...['adapt none', 'build build', 'push push', 'release release'],
+    ]);
+    expect(plan.steps[1]?.summary).to.match(/provenance off \(auto: .*\), by docker 20\.10\./);
+    expect(plan.writes.slice(0, 2).map(({ method, url }) => `${method} ${url}`)).to.deep.equal([
+      `POST ${engine.dockerHost}/build`,
+      `POST ${engine.dockerHost}/images/${repository}/push`,
+    ]);
+    expect(stdout).to.not.contain('0000000');
+    expect(await imagesCalled('planned')).to.deep.equal([]);
+    expect((await manifest('planned')).status).to.equal(404);
+    expect(await machines()).to.deep.equal(before);
+    const text = await deploy('planned', context.path, '--dry-run');
+    expect(text.stdout).to.contain(`${repository}:planned, by the digest that it is built with`);
+    const noEngine = await stage.run(
+      ['deploy', context.path, '--image', `${repository}:planned`, '--dry-run'],
+      { env: { DOCKER_HOST: 'unix:///nonexistent/engine.sock' } },
+    );
+    expect(noEngine.code, noEngine.stderr).to.equal(12);
+    const foreign = await deploy('planned', context.path, '--platform', 'linux/arm64');
+    expect(foreign.code, foreign.stderr).to.equal(5);
+  });
+
+  it('with --build always builds over what is there, with an event for each step of the build', async () => {
+    await using context = await makeContext({
+      'docker/Dockerfile': dockerfile('two', 'ARG WHO=nobody\nRUN echo built for $WHO; seq 1 3000\n'),
+      'fly.toml': `${flyToml('shop')}\n[build]\n  dockerfile = "docker/Dockerfile"\n  args = { WHO = "blue" }\n`,
+    });
+    const events = join(context.path, 'events.ndjson');
+    const { code, stderr } = await stage.run(
+      ['deploy', '--image', `${repository}:one`, '--build', 'always', '--events', events],
+      { ...engineEnv(), cwd: context.path },
+    );
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.contain("--> Searching for image '").and.contain('skipped, --build always');
+    expect(stderr, 'as docker build shows it').to.match(/^ {4}#\d+ built for blue$/m);
+    const told = (await readFile(events, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; step?: string; vertex?: Record<string, unknown> });
+    expect(new Set(told.map(({ type }) => type.split('.')[0]))).to.deep.equal(
+      new Set(['plan', 'step', 'release', 'done']),
+    );
+    const vertices = told.flatMap(({ vertex }) => (vertex === undefined ? [] : [vertex]));
+    const run = vertices.filter(({ name }) => String(name).includes('RUN echo built'));
+    expect(run).to.have.length(1);
+    expect(run[0]).to.include({ cached: false }).and.have.property('durationMs').that.is.greaterThan(0);
+    // What it printed is in none of them.
+    expect(told.length).to.be.lessThan(60);
+    expect(told.filter(({ type }) => type === 'plan')).to.have.length(2);
+    expect((await (await fetch(await urlOf())).text()).trim()).to.equal('two');
+  });
+
+  it('a RUN that fails ends with 6, its line and what it printed; what ran before goes on', async () => {
+    const before = await machines();
+    await using context = await makeContext({ Dockerfile: dockerfile('bad', 'RUN echo oops; exit 3\n') });
+    const { code, stderr, stdout } = await deploy('bad', context.path);
+    expect([code, stdout]).to.deep.equal([6, '']);
+    expect(stderr).to.contain('Dockerfile:2: RUN echo oops; exit 3 ended with exit code 3');
+    expect(stderr).to.match(/\| oops\n/);
+    expect((await manifest('bad')).status).to.equal(404);
+    expect(await machines()).to.deep.equal(before);
+  });
+
+  it('Ctrl-C ends the build in the engine, and nothing is released', async () => {
+    const before = await machines();
+    await using context = await makeContext({
+      Dockerfile: dockerfile('never', 'RUN echo started; sleep 4713\n'),
+    });
+    const program = stage.start(['deploy', context.path, '--image', `${repository}:never`], engineEnv());
+    await eventually(() => expect(program.stderr()).to.match(/#\d+ started$/m), 20_000);
+    expect(await pidsOf('sleep 4713')).to.have.length.greaterThan(0);
+    program.kill('SIGINT');
+    await eventually(
+      async () => expect(await pidsOf('sleep 4713'), program.stderr()).to.deep.equal([]),
+      8000,
+    );
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(130);
+    expect(await machines()).to.deep.equal(before);
+  });
+
+  it('shows on a terminal each step of the build as it ends, under the step of the deploy', async () => {
+    await using context = await makeContext({ Dockerfile: dockerfile('seen') });
+    const image = `${repository}:seen`;
+    const terminal = onTerminal(stage, ['deploy', context.path, '-i', image], engineEnv().env);
+    const { code, screen } = await terminal.finished;
+    expect(code, screen.join('\n')).to.equal(0);
+    const lines = stable(screen);
+    const at = (start: string): number => lines.findIndex((line) => line.startsWith(start));
+    expect(lines[at('✔ Searching')], screen.join('\n')).to.contain(
+      'not there: the registry knows no such tag; it is built',
+    );
+    expect(lines[at('✔ Adapt image to fly')]).to.contain('to be built as a single manifest for linux/amd64');
+    const steps = lines.slice(at('✔ Build image') + 1, at('✔ Push image'));
+    expect(steps.join('\n')).to.match(/^ +› \[2\/2\] RUN echo seen > \/www\/index\.html/m);
+    expect(lines[at('✔ Push image')]).to.match(/Docker manifest sha256:…/);
+    expect(at('✔ Release v')).to.be.greaterThan(at('✔ Push image'));
   });
 });

@@ -182,7 +182,11 @@ describe('deployer image, of each class of failure', function () {
       exit: 3,
       code: 'repository_not_found',
     },
-    '401': { script: () => ({ status: 401 }), exit: 4, code: 'registry_unauthorized' },
+    '401': {
+      script: () => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }),
+      exit: 4,
+      code: 'registry_unauthorized',
+    },
     '403': { script: () => registryError(403, 'DENIED', 'no'), exit: 4, code: 'registry_denied' },
     'no manifest': {
       script: () => manifestAnswer('{}', 'application/json'),

@@ -127,6 +127,17 @@ describe('no secret leaves', function () {
     const proxied = { ...right, HTTPS_PROXY: `http://robot:${encodeURIComponent(PASSWORD)}@127.0.0.1:1` };
     const runs = {
       copy: await allOf(0, ['image', 'copy', image, there], right),
+      convert: await allOf(
+        0,
+        ['image', 'convert', there, `${there}-docker`, '--to', 'docker', '--strip-attestations'],
+        right,
+      ),
+      copyToLayout: await allOf(0, ['image', 'copy', there, `oci:${join(stage.folder, 'layout')}`], right),
+      longUserinfo: await allOf(2, [
+        'image',
+        'inspect',
+        `oci-archive:https://robot:${PASSWORD.repeat(5)}@h/x`,
+      ]),
       inspect: await allOf(0, ['image', 'inspect', there], right),
       inspectAsJson: await allOf(0, ['image', 'inspect', there, '--json'], right),
       diagnose: await allOf(0, ['image', 'diagnose', there], right),

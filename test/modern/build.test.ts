@@ -6,11 +6,15 @@ import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
-import { runProgram } from '../support/program.js';
+import { eventually } from '../support/eventually.js';
+import { documentIn } from '../support/json-documents.js';
+import { pidsOf } from '../support/processes.js';
+import { runProgram, startProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
 
 const BASE = 'base:test';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
+const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 
 describe('deployer build, on Docker 28 with the containerd store', function () {
@@ -54,6 +58,80 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       });
       expect(head.headers.get('docker-content-digest'), mode).to.equal(result.digest);
     }
+  });
+
+  it('for several platforms makes one index, with an attestation of each when asked to', async () => {
+    await using context = await makeContext({
+      Dockerfile: 'FROM scratch\nARG TARGETARCH\nCOPY ${TARGETARCH}.txt /arch\n',
+      'amd64.txt': 'amd64',
+      'arm64.txt': 'arm64',
+    });
+    for (const [provenance, mediaType, attestations] of [
+      ['off', DOCKER_LIST, 0],
+      ['max', INDEX, 2],
+    ] as const) {
+      const reference = `${registry.host}/several:${provenance}`;
+      const result = await build(
+        ...[context.path, '--tag', reference, '--push', '--provenance', provenance],
+        ...['--platform', 'linux/amd64,linux/arm64', '--platform', 'linux/arm64/v8'],
+      );
+      expect({ ...result, attestations: result.attestations?.length }, provenance).to.deep.include({
+        ...{ reference, kind: 'index', mediaType, attestations, digest: result.imageId },
+      });
+      const { stdout } = await runProgram(['image', 'inspect', reference, '--json']);
+      const inspected = documentIn('inspection', stdout);
+      expect(inspected.platforms.map(({ os, architecture }) => `${os}/${architecture}`)).to.deep.equal([
+        'linux/amd64',
+        'linux/arm64',
+      ]);
+      const layers = inspected.platforms.flatMap((platform) => platform.layers.map(({ digest }) => digest));
+      expect(new Set(layers).size, 'each has its own file').to.equal(2);
+    }
+  });
+
+  it('finds steps again in a cache that was pushed, with credentials, and in an image that holds its own', async () => {
+    await using closed = await startDockerRegistry({
+      auth: { kind: 'basic', user: 'alice', password: 'horse' },
+    });
+    await using config = await makeContext({
+      'config.json': JSON.stringify({
+        auths: { [closed.host]: { auth: Buffer.from('alice:horse').toString('base64') } },
+      }),
+    });
+    const env = { DOCKER_HOST: engine.dockerHost, DOCKER_CONFIG: config.path };
+    await using context = await makeContext({});
+    const app = `${closed.host}/app:1`;
+    const args = ['build', context.path, '--tag', app, '--push'];
+    for (const [to, from] of [
+      [`type=registry,ref=${closed.host}/cache:1,mode=max`, `${closed.host}/cache:1`],
+      ['type=inline', `type=registry,ref=${app}`],
+    ] as const) {
+      await writeFile(join(context.path, 'Dockerfile'), `FROM ${BASE}\nRUN echo ${to} > /slow\n`);
+      const pushed = await runProgram([...args, '--cache-to', to], { env });
+      expect(pushed.code, pushed.stderr).to.equal(0);
+      await engine.docker.getImage(app).remove({ force: true });
+      await engine.docker.pruneBuilder();
+      const again = await runProgram([...args, '--cache-from', from], { env });
+      expect(again.code, again.stderr).to.equal(0);
+      expect(again.stderr, from).to.match(/^#(\d+) \[2\/2\] RUN echo .*\n(?:.*\n)*?#\1 CACHED$/m);
+    }
+  });
+
+  it('Ctrl-C ends what a build for several platforms runs within 3 s', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM --platform=linux/amd64 ${BASE} AS run\nRUN echo started; sleep 4713\nFROM scratch\nCOPY --from=run /x /x\n`,
+    });
+    const program = startProgram(
+      ['build', context.path, '--tag', 'never:1', '--platform', 'linux/amd64,linux/arm64'],
+      { env: { DOCKER_HOST: engine.dockerHost } },
+    );
+    await eventually(() => expect(program.stderr()).to.match(/^#\d+ started$/m), 20_000);
+    expect(await pidsOf('sleep 4713')).to.have.length.greaterThan(0);
+    program.kill('SIGINT');
+    const asked = Date.now();
+    await eventually(async () => expect(await pidsOf('sleep 4713')).to.deep.equal([]), 3000);
+    expect((await program.finished).code).to.equal(130);
+    expect(Date.now() - asked).to.be.lessThan(3000);
   });
 
   it('gives the same digest for the same input, and sends nothing twice', async () => {
@@ -120,5 +198,43 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       env: { DOCKER_HOST: engine.dockerHost },
     });
     expect(wrong.stderr).to.contain('Dockerfile:2: unknown instruction: RUM');
+  });
+});
+
+describe('deployer build, on Docker 28 with a graphdriver store', function () {
+  requires('modern-root', 'docker-registry', 'busybox');
+  this.timeout(120_000);
+
+  it('pushes one manifest in Docker media types, and refuses provenance and several platforms', async () => {
+    await using engine = await startModernEngine('graphdriver');
+    await using registry = await startDockerRegistry();
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    const env = { DOCKER_HOST: engine.dockerHost };
+    const args = (tag: string) => ['build', context.path, '--tag', `${registry.host}/app:${tag}`, '--push'];
+    const digests = new Set<unknown>();
+    for (const provenance of ['auto', 'off']) {
+      const { code, stdout, stderr } = await runProgram(
+        [...args(provenance), '--provenance', provenance, '--json'],
+        { env },
+      );
+      expect(code, stdout + stderr).to.equal(0);
+      const result = documentIn('build', stdout);
+      expect(result, provenance).to.deep.include({
+        ...{ kind: 'manifest', mediaType: DOCKER_MANIFEST, attestations: [] },
+      });
+      digests.add(result.digest);
+    }
+    expect(digests.size, 'the same input, the same digest').to.equal(1);
+    for (const wanted of [
+      ['--provenance', 'min'],
+      ['--provenance', 'max'],
+      ['--platform', 'linux/amd64,linux/arm64'],
+    ]) {
+      const { code, stderr } = await runProgram([...args('never'), ...wanted], { env });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('graphdriver store');
+    }
+    const tags = (await (await fetch(`${registry.url}/v2/app/tags/list`)).json()) as { tags: string[] };
+    expect(tags.tags.sort()).to.deep.equal(['auto', 'off']);
   });
 });

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -26,17 +27,31 @@ export interface DockerEngine extends AsyncDisposable {
 
 /**
  * Debian's dockerd (20.10, graphdriver store).
- * @param options without a bridge its containers have no network
+ * @param options without a bridge its containers have no network; `settings` are of its daemon.json; `diskMiB` makes
+ *   its disk (in memory) that large
  */
-export async function startDockerEngine({ bridge = true } = {}): Promise<DockerEngine> {
+export async function startDockerEngine({
+  bridge = true,
+  settings = {},
+  diskMiB,
+}: {
+  readonly bridge?: boolean;
+  readonly settings?: object;
+  readonly diskMiB?: number;
+} = {}): Promise<DockerEngine> {
   const program = findProgram('dockerd') ?? 'dockerd';
   const { stdout } = await run(program, ['--version']);
   const major = Number(/version (\d+)\./.exec(stdout)?.[1]);
   return startEngine(
     [program],
-    (folder) =>
-      // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
-      major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {},
+    (folder) => {
+      if (diskMiB !== undefined) mountDisk(join(folder, 'data'), diskMiB);
+      return {
+        ...settings,
+        // It writes a key into /etc/docker unless told another place; the setting is gone from later ones.
+        ...(major < 23 ? { 'deprecated-key-path': join(folder, 'key.json') } : {}),
+      };
+    },
     bridge,
   );
 }
@@ -118,6 +133,12 @@ export async function followToEnd(docker: Docker, stream: NodeJS.ReadableStream)
       else reject(failure instanceof Error ? failure : new Error(failure));
     });
   });
+}
+
+/** Unmounted with what the engine leaves mounted. */
+function mountDisk(folder: string, mib: number): void {
+  mkdirSync(folder);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', folder]);
 }
 
 async function removeContainers(docker: Docker): Promise<void> {

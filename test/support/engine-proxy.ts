@@ -8,9 +8,9 @@ export interface EngineProxy extends AsyncDisposable {
   readonly dockerHost: string;
   /** Bytes that clients have sent to the engine, over all connections. */
   sentBytes(): number;
-  /** Connections that were made so far. */
-  connections(): number;
-  /** Those of them that the client has not ended: by kind, the request line each began with. */
+  /** The line of every request so far. */
+  begun(): readonly string[];
+  /** Of every connection that its client has not ended, the last request. */
   open(): string[];
 }
 
@@ -20,14 +20,16 @@ export async function startEngineProxy(socketPath: string): Promise<EngineProxy>
   const path = join(folder.path, 'docker.sock');
   const open = new Map<Socket, string>();
   let sent = 0;
-  let connections = 0;
+  const begun: string[] = [];
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    connections += 1;
     open.set(client, '');
     const engine = connect({ path: socketPath, allowHalfOpen: true });
     client.on('data', (bytes: Buffer) => {
       sent += bytes.length;
-      if (open.get(client) === '') open.set(client, bytes.toString('latin1').split('\r\n')[0] ?? '');
+      const [line] = /^[A-Z]+ \S+ HTTP\/1\.1(?=\r\n)/.exec(bytes.toString('latin1')) ?? [];
+      if (line === undefined) return;
+      begun.push(line);
+      open.set(client, line);
     });
     client.pipe(engine);
     engine.pipe(client);
@@ -39,7 +41,7 @@ export async function startEngineProxy(socketPath: string): Promise<EngineProxy>
   return {
     dockerHost: `unix://${path}`,
     sentBytes: () => sent,
-    connections: () => connections,
+    begun: () => begun,
     open: () => [...open.values()],
     async [Symbol.asyncDispose]() {
       for (const client of open.keys()) client.destroy();

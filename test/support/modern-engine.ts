@@ -7,10 +7,10 @@ import { MODERN_ROOT } from './requirements.js';
 
 const IN_MODERN_ROOT = fileURLToPath(new URL('in-modern-root.sh', import.meta.url));
 
-/** Docker 28 of the Debian sid root, with the containerd store: the one that keeps indexes and attestations. */
-export function startModernEngine(): Promise<DockerEngine> {
+/** Docker 28 of the Debian sid root; its containerd store keeps indexes and attestations, a graphdriver one does not. */
+export function startModernEngine(store: 'containerd' | 'graphdriver' = 'containerd'): Promise<DockerEngine> {
   return startEngine([IN_MODERN_ROOT, MODERN_ROOT, tmpdir(), 'dockerd'], () => ({
-    features: { 'containerd-snapshotter': true },
+    features: { 'containerd-snapshotter': store === 'containerd' },
   }));
 }
 

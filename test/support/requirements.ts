@@ -6,11 +6,13 @@ import { before } from 'mocha';
 export type Part =
   | 'docker-registry'
   | 'docker-engine'
+  | 'podman'
   | 'busybox'
   | 'htpasswd'
   | 'openssl'
   | 'skopeo'
   | 'script'
+  | 'ssh-agent'
   | 'modern-root'
   | 'linux';
 
@@ -21,6 +23,7 @@ const PROGRAM: Readonly<Partial<Record<Part, string>>> = {
   openssl: 'openssl',
   skopeo: 'skopeo',
   script: 'script',
+  'ssh-agent': 'ssh-agent',
 };
 
 /** The Debian sid root of scripts/modern-root.mjs. */
@@ -62,6 +65,7 @@ export function whyMissing(part: Part): string | undefined {
   }
   if (part === 'docker-engine') return whyNoEngine();
   if (process.platform !== 'linux') return `needs Linux, this is ${process.platform}`;
+  if (part === 'podman') return whyNoPodman();
   if (part === 'modern-root' && !existsSync(join(MODERN_ROOT, 'usr/sbin/dockerd'))) {
     return `${MODERN_ROOT} is not there (node scripts/modern-root.mjs)`;
   }
@@ -75,6 +79,12 @@ function whyNoEngine(): string | undefined {
   const absent = ['dockerd', 'containerd', 'ip', 'iptables'].filter(
     (name) => findProgram(name) === undefined,
   );
+  return absent.length === 0 ? undefined : `${absent.join(', ')} not installed`;
+}
+
+function whyNoPodman(): string | undefined {
+  if (!isRoot()) return 'a Podman of its own needs root';
+  const absent = ['podman', 'runc'].filter((name) => findProgram(name) === undefined);
   return absent.length === 0 ? undefined : `${absent.join(', ')} not installed`;
 }
 

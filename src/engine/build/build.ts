@@ -9,11 +9,13 @@ import { readJsonLines } from '../json-stream.js';
 import type { FindLogin } from '../login.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
+import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
-import { buildFailed } from './failure.js';
+import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
-import { decodeTrace } from './trace.js';
+import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
+import { decodeTrace, type Trace } from './trace.js';
 
 /** The Dockerfile: a file, in the context or elsewhere, or its text. */
 export type DockerfileSource = { readonly folder: string; readonly name: string } | { readonly text: string };
@@ -24,6 +26,7 @@ export interface BuildRequest extends BuildSettings {
   readonly dockerfile: DockerfileSource;
   /** id -> value */
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  readonly sshAgents?: readonly SshAgent[];
 }
 
 export interface BuildPorts {
@@ -51,6 +54,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   const { engine, signal, onEvent } = ports;
   let contextBytesSent = 0;
   let refused: DeployerError | undefined;
+  const refusal = new AbortController();
   const folders = { context: request.context, dockerfile: dockerfile.folder };
   await using session = await openSession(engine, {
     sharedKey: await sharedKeyOf(request.context),
@@ -59,18 +63,27 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       ...healthMethods,
       ...authMethods(ports.findLogin),
       ...secretMethods(request.secrets),
+      ...sshMethods(request.sshAgents ?? []),
       '/moby.filesync.v1.FileSync/DiffCopy': (call) =>
         diffCopy(call, {
           folders,
           onSent: (bytes, folder) => (contextBytesSent += folder === 'context' ? bytes : 0),
           onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
-          onFailure: (error) => (refused ??= error),
+          onFailure: (error) => {
+            refused ??= error;
+            // Without its .dockerignore an engine would go on.
+            refusal.abort();
+          },
         }),
     },
   });
   const progress = new BuildProgress(onEvent);
   try {
-    const id = await follow(request, { dockerfile: dockerfile.name, session: session.id }, ports, progress);
+    const run = needsSolve(request) ? solve : postBuild;
+    const onTrace = (trace: Trace): void => progress.update(trace);
+    const sources = { dockerfile: dockerfile.name, session: session.id };
+    const either = AbortSignal.any([signal, refusal.signal]);
+    const id = await run(request, sources, { engine, signal: either, onTrace });
     return { id, contextBytesSent };
   } catch (error) {
     signal.throwIfAborted();
@@ -85,20 +98,16 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   }
 }
 
-/** What the engine says in its stream of why there is no image. */
-class BuildError extends Error {}
-
-async function follow(
-  request: BuildRequest,
-  { dockerfile, session }: { readonly dockerfile: string; readonly session: string },
-  { engine, signal }: BuildPorts,
-  progress: BuildProgress,
+async function postBuild(
+  settings: BuildSettings,
+  { dockerfile, session }: BuildSources,
+  { engine, signal, onTrace }: SolvePorts,
 ): Promise<string> {
   const answer = await engine.stream({
     method: 'POST',
     path: '/build',
     query: {
-      ...buildQuery(request),
+      ...buildQuery(settings),
       ...{ dockerfile, session, remote: 'client-session', buildid: randomBytes(8).toString('hex') },
     },
     signal,
@@ -107,7 +116,7 @@ async function follow(
   try {
     for await (const line of readJsonLines(answer)) {
       if (line['id'] === 'moby.buildkit.trace' && typeof line['aux'] === 'string') {
-        progress.update(decodeTrace(Buffer.from(line['aux'], 'base64')));
+        onTrace(decodeTrace(Buffer.from(line['aux'], 'base64')));
       } else if (line['id'] === 'moby.image.id') {
         id = String((line['aux'] as { readonly ID?: unknown } | undefined)?.ID);
       } else if (typeof line['error'] === 'string') throw new BuildError(line['error']);

@@ -5,17 +5,18 @@ import { instructionsOf } from './dockerfile-lines.js';
 import type { Provenance } from './output.js';
 import type { BuildSettings } from './query.js';
 
-/** What an engine builds with: BuildKit, or (Podman too) the classic way, to which the context goes as a tar. */
-export type Builder =
-  | { readonly kind: 'buildkit' }
-  | {
-      readonly kind: 'classic';
-      /** `Docker 20.10.24 without BuildKit (DOCKER_BUILDKIT=0)` */
-      readonly name: string;
-      readonly engine: EngineCapabilities;
-      /** How to build with BuildKit instead. */
-      readonly mend: string;
-    };
+/** What an engine builds with. */
+export type Builder = { readonly kind: 'buildkit' } | ClassicBuilder;
+
+/** Docker's own of before BuildKit, and Podman's: the context goes to it as a tar. */
+export interface ClassicBuilder {
+  readonly kind: 'classic';
+  /** `Docker 20.10.24 without BuildKit (DOCKER_BUILDKIT=0)` */
+  readonly name: string;
+  readonly engine: EngineCapabilities;
+  /** How to build with BuildKit instead. */
+  readonly mend: string;
+}
 
 /**
  * As docker chooses: DOCKER_BUILDKIT, else what the engine asks for, else BuildKit where it is.
@@ -54,8 +55,9 @@ function parseTruth(text: string | undefined): boolean | undefined {
   });
 }
 
-export interface ClassicRequest extends Pick<BuildSettings, 'platform'> {
+export interface ClassicRequest extends Pick<BuildSettings, 'platforms' | 'cacheFrom' | 'cacheTo'> {
   readonly secretIds: readonly string[];
+  readonly hasSsh: boolean;
   readonly provenance: Provenance;
 }
 
@@ -67,8 +69,8 @@ const PLATFORM_API = [1, 32] as const;
  * @throws DeployerError `build_unavailable`
  */
 export function refuseBeyondClassic(
-  { secretIds, provenance, platform }: ClassicRequest,
-  builder: Builder & { readonly kind: 'classic' },
+  { secretIds, hasSsh, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
+  builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
     throw beyond(
@@ -77,12 +79,18 @@ export function refuseBeyondClassic(
       builder,
     );
   }
+  if (hasSsh) throw beyond('--ssh', 'can give no agent to a build', builder);
   if (provenance === 'min' || provenance === 'max') {
     throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", builder, [
       'or leave it out: --provenance off',
     ]);
   }
-  if (platform !== undefined && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
+  if (cacheFrom.length + cacheTo.length > 0) {
+    const flag = cacheFrom.length > 0 ? '--cache-from' : '--cache-to';
+    throw beyond(flag, 'knows no cache but its own', builder);
+  }
+  if (platforms.length > 1) throw beyond('--platform', 'builds for one platform at a time', builder);
+  if (platforms.length > 0 && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
     throw beyond('--platform', 'builds for its own platform alone', builder);
   }
 }
@@ -98,7 +106,7 @@ const HERE_DOCUMENT = /^(?:RUN|COPY|ADD)\b.* <<-?["']?[A-Za-z_]/;
  */
 export function refuseInstructionsBeyondClassic(
   dockerfile: { readonly shown: string; readonly text: string },
-  builder: Builder & { readonly kind: 'classic' },
+  builder: ClassicBuilder,
 ): void {
   if (builder.engine.product === 'podman') return;
   for (const { line, text } of instructionsOf(dockerfile.text)) {
@@ -112,7 +120,7 @@ export function refuseInstructionsBeyondClassic(
 function beyond(
   asked: string,
   why: string,
-  { name, engine, mend }: Builder & { readonly kind: 'classic' },
+  { name, engine, mend }: ClassicBuilder,
   suggestions: readonly string[] = [],
 ): DeployerError {
   return new DeployerError('build_unavailable', `${asked}: ${name} ${why}`, {

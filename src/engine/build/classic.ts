@@ -3,17 +3,20 @@ import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { readIgnoreFile } from '../context/ignore-file.js';
 import { packContext } from '../context/pack.js';
+import type { PatternMatcher } from '../context/pattern-matcher.js';
 import { EngineRefusal, engineLost } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
-import { authConfigOf, encodeLogins, type FindLogin } from '../login.js';
+import { authConfigOf, encodeLogins, plainHttpTo, type FindLogin } from '../login.js';
 import { registriesOf } from './base-images.js';
 import type { BuildPorts, BuildRequest, BuiltImage } from './build.js';
-import { refuseInstructionsBeyondClassic, type Builder } from './builder.js';
+import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { buildFailed } from './failure.js';
-import { BuildProgress } from './progress.js';
+import { BuildError, buildFailed } from './failure.js';
+import { BuildProgress, type BuildEvent } from './progress.js';
 import { classicQuery } from './query.js';
+
+export type ClassicBuildRequest = Omit<BuildRequest, 'secrets' | 'output'>;
 
 /**
  * Builds without BuildKit (Docker's classic builder, Podman): the whole context goes to the engine as a tar, each time.
@@ -21,8 +24,8 @@ import { classicQuery } from './query.js';
  * @throws as `build`, and DeployerError `build_unavailable` for a Dockerfile that takes BuildKit
  */
 export async function buildClassic(
-  request: Omit<BuildRequest, 'secrets' | 'output'>,
-  builder: Builder & { readonly kind: 'classic' },
+  request: ClassicBuildRequest,
+  builder: ClassicBuilder,
   ports: BuildPorts,
 ): Promise<BuiltImage> {
   const { context } = request;
@@ -33,11 +36,12 @@ export async function buildClassic(
   const dockerfile = await placeInArchive(request.dockerfile, context, excluded);
   refuseInstructionsBeyondClassic(dockerfile, builder);
   const progress = new BuildProgress(ports.onEvent);
-  const archive = new Archive(context, { dockerfile, ...(excluded && { excluded }) }, progress, ports);
+  const archive = new Archive(context, dockerfile, excluded, progress, ports);
   try {
-    const id = await follow(request, dockerfile, archive, progress, ports);
+    const id = await follow(withLabels(request, builder, ports), dockerfile, archive, progress, ports);
     return { id, contextBytesSent: archive.contentBytes };
   } catch (error) {
+    if (ports.signal.aborted && builder.engine.product === 'podman') ports.onEvent(STILL_RUNNING);
     ports.signal.throwIfAborted();
     if (archive.failure !== undefined) throw archive.failure;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
@@ -51,11 +55,27 @@ export async function buildClassic(
   }
 }
 
-/** What the engine says in its stream of why there is no image. */
-class BuildError extends Error {}
+/** Docker ends it when the request does. */
+const STILL_RUNNING: BuildEvent = {
+  type: 'warning',
+  message: 'Podman runs the step that it is at to its end, and ends the build then',
+};
+
+/** Podman forgets the labels of an image whose last step it has in its cache. */
+function withLabels(
+  request: ClassicBuildRequest,
+  { engine }: ClassicBuilder,
+  { onEvent }: BuildPorts,
+): ClassicBuildRequest {
+  const isForgetful = engine.product === 'podman' && Object.keys(request.labels).length > 0;
+  if (!isForgetful || request.noCache) return request;
+  const message = 'every step is run again: Podman sets no --label on an image that it has in its cache';
+  onEvent({ type: 'warning', message });
+  return { ...request, noCache: true };
+}
 
 async function follow(
-  request: Omit<BuildRequest, 'secrets' | 'output'>,
+  request: ClassicBuildRequest,
   dockerfile: ClassicDockerfile,
   { body }: Archive,
   progress: BuildProgress,
@@ -65,7 +85,7 @@ async function follow(
   const answer = await engine.stream({
     method: 'POST',
     path: '/build',
-    query: { ...classicQuery(request), dockerfile: dockerfile.path },
+    query: { ...classicQuery(request), dockerfile: dockerfile.path, ...plainHttpTo(registries) },
     headers: {
       'Content-Type': 'application/x-tar',
       'X-Registry-Config': encodeLogins(await loginsTo(registries, findLogin)),
@@ -102,17 +122,15 @@ class Archive {
 
   constructor(
     context: string,
-    {
-      dockerfile,
-      ...options
-    }: { readonly dockerfile: ClassicDockerfile } & Pick<Parameters<typeof packContext>[1], 'excluded'>,
+    { placed }: ClassicDockerfile,
+    excluded: PatternMatcher | undefined,
     progress: BuildProgress,
     { onEvent, signal }: BuildPorts,
   ) {
     const chunks = packContext(context, {
-      ...options,
-      placed: dockerfile.placed,
+      placed,
       signal,
+      ...(excluded === undefined ? {} : { excluded }),
       onPacked: (bytes) => (this.contentBytes += bytes),
       onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
     });

@@ -3,6 +3,9 @@ import { cleanLine } from '../../lib/text.js';
 import { lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
 
+/** What the engine says of why there is no image. */
+export class BuildError extends Error {}
+
 export interface BuildFailure {
   /** The engine's words. */
   readonly message: string;
@@ -28,11 +31,17 @@ export function buildFailed({ message, step, dockerfile }: BuildFailure): Deploy
       ...(step?.lines ?? []).map((printed) => `| ${printed}`),
       reason,
     ],
-    suggestions:
-      code === 'build_failed'
-        ? [`mend ${where} or what it works on, and build again`]
-        : ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'],
+    suggestions: suggestionsFor(code, where, [reason, ...(step?.lines ?? [])]),
   });
+}
+
+function suggestionsFor(code: ErrorCode, where: string, said: readonly string[]): string[] {
+  if (code !== 'build_failed') {
+    return ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'];
+  }
+  return said.some((line) => /no space left on device/i.test(line))
+    ? ["make room on the engine's disk: docker system df, docker builder prune"]
+    : [`mend ${where} or what it works on, and build again`];
 }
 
 function syntaxError(reason: string, where: string): DeployerError {

@@ -1,6 +1,7 @@
 import { DeployerError } from '../../lib/errors.js';
+import { formatPlatform } from '../../oci/platform.js';
 import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
-import type { BuildOutput } from './query.js';
+import type { BuildOutput, BuildSettings } from './query.js';
 
 export const PROVENANCE = ['auto', 'off', 'min', 'max'] as const;
 export type Provenance = (typeof PROVENANCE)[number];
@@ -9,30 +10,56 @@ export type Provenance = (typeof PROVENANCE)[number];
 const ATTESTING_API = [1, 43] as const;
 
 /**
- * What the engine is asked to store. `auto` attests nothing. Without provenance it is one manifest in Docker's media
- * types, which everything takes and every store can hold; with it an OCI index, since there is no other.
- * @throws DeployerError `build_unavailable` when the engine would leave the provenance out without a word
+ * What the engine is asked to store. `auto` attests nothing. Without provenance it is in Docker's media types, which
+ * everything takes and every store can hold: one manifest, or for several platforms a list of them. With provenance it
+ * is an OCI index, since there is no other.
+ * @throws DeployerError `build_unavailable` when the engine would leave out without a word what is asked for
  */
-export function decideOutput(provenance: Provenance, engine: EngineCapabilities): BuildOutput {
+export function decideOutput(
+  { provenance, platforms, cacheTo }: Asked,
+  engine: EngineCapabilities,
+): BuildOutput {
   const mode = provenance === 'auto' ? 'off' : provenance;
-  if (engine.store === 'containerd') {
-    if (mode === 'off') return { store: 'containerd', mediaTypes: 'docker', provenance: 'off' };
-    if (isAtLeast(engine.apiVersion, ATTESTING_API)) {
-      return { store: 'containerd', mediaTypes: 'oci', provenance: mode };
-    }
-  } else if (mode === 'off') return { store: 'graphdriver' };
-  throw new DeployerError(
-    'build_unavailable',
-    `--provenance ${mode}: this engine can't attest where an image comes from`,
-    {
-      evidence: [
-        `${engine.product} ${engine.version}, API ${engine.apiVersion}, ${engine.store} store`,
-        'it takes Docker Engine 24 or later with the containerd image store',
-      ],
-      suggestions: [
-        'leave it out: --provenance off',
-        'or turn the store on, in /etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}',
-      ],
-    },
-  );
+  const isContainerd = engine.store === 'containerd';
+  if (platforms.length > 1 && !isContainerd) {
+    const asked = `--platform ${platforms.map(formatPlatform).join(',')}`;
+    throw unavailable(engine, `${asked}: this engine can't keep an image of several platforms`, {
+      takes: 'the containerd image store',
+      instead: 'build for one: --platform OS/ARCH',
+    });
+  }
+  if (cacheTo.some(({ type }) => type === 'registry') && !isContainerd) {
+    throw unavailable(engine, "--cache-to: this engine can't push a cache by itself", {
+      takes: 'the containerd image store',
+      instead: 'keep it inside of the image: --cache-to type=inline',
+    });
+  }
+  if (mode === 'off') {
+    return isContainerd
+      ? { store: 'containerd', mediaTypes: 'docker', provenance: 'off' }
+      : { store: 'graphdriver' };
+  }
+  if (isContainerd && isAtLeast(engine.apiVersion, ATTESTING_API)) {
+    return { store: 'containerd', mediaTypes: 'oci', provenance: mode };
+  }
+  throw unavailable(engine, `--provenance ${mode}: this engine can't attest where an image comes from`, {
+    takes: 'Docker Engine 24 or later with the containerd image store',
+    instead: 'leave it out: --provenance off',
+  });
+}
+
+type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo'> & { readonly provenance: Provenance };
+
+function unavailable(
+  { product, version, apiVersion, store }: EngineCapabilities,
+  message: string,
+  { takes, instead }: { readonly takes: string; readonly instead: string },
+): DeployerError {
+  return new DeployerError('build_unavailable', message, {
+    evidence: [`${product} ${version}, API ${apiVersion}, ${store} store`, `it takes ${takes}`],
+    suggestions: [
+      instead,
+      'or turn the store on, in /etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}',
+    ],
+  });
 }

@@ -1,5 +1,6 @@
 import type { Platform } from '../../oci/descriptor.js';
 import { formatPlatform } from '../../oci/platform.js';
+import type { BuildCache } from './cache.js';
 
 /** What shapes the image, apart from its files. */
 export interface BuildSettings {
@@ -8,8 +9,12 @@ export interface BuildSettings {
   readonly labels: Readonly<Record<string, string>>;
   /** The stage to build; the last unless told. */
   readonly target?: string;
-  readonly platform?: Platform;
+  /** None: the engine's own. Several make one index. */
+  readonly platforms: readonly Platform[];
   readonly noCache: boolean;
+  /** Caches beside the engine's own. */
+  readonly cacheFrom: readonly BuildCache[];
+  readonly cacheTo: readonly BuildCache[];
   readonly output: BuildOutput;
 }
 
@@ -43,13 +48,13 @@ export function classicQuery(
 }
 
 function sharedQuery(settings: Omit<BuildSettings, 'output'>): Record<string, string | readonly string[]> {
-  const { tags, buildArgs, labels, target, platform, noCache } = settings;
+  const { tags, buildArgs, labels, target, platforms, noCache } = settings;
   return {
     t: tags,
     buildargs: JSON.stringify(buildArgs),
     labels: JSON.stringify(labels),
     ...(target === undefined ? {} : { target }),
-    ...(platform === undefined ? {} : { platform: formatPlatform(platform) }),
+    ...(platforms.length === 0 ? {} : { platform: platforms.map(formatPlatform) }),
     ...(noCache ? { nocache: '1' } : {}),
   };
 }

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
 import { join } from 'node:path';
-import { BLOCK, paddingAfter, tarHeader, type TarEntry } from '../../oci/tar.js';
+import { BLOCK, LARGEST_HEADER, paddingAfter, writeTarHeader, type TarEntry } from '../../oci/tar.js';
 import { asUnreadable, changed, contentOf, READ_FILE } from './content.js';
 import { ContextSize } from './size.js';
 import { deviceOf, walkContext, type ContextEntry, type WalkOptions } from './walk.js';
@@ -50,14 +50,15 @@ class Packer {
     const { placed, onWarning } = this.#options;
     try {
       for (const [name, content] of placed) {
-        yield* this.#add(tarHeader({ name, type: '0', size: content.length, mode: 0o644, modified: 0 }));
+        const { length: size } = content;
+        yield* this.#header({ name, type: '0', size, mode: 0o644, modified: 0 });
         yield* this.#add(content);
         yield* this.#pad(content.length);
       }
       for await (const entry of this.#walk()) {
         if (placed.has(entry.path)) continue;
         this.#size.add(entry);
-        yield* this.#add(tarHeader(headerOf(entry)));
+        yield* this.#header(headerOf(entry));
         if (entry.kind === 'file') yield* this.#content(entry);
       }
     } finally {
@@ -114,17 +115,23 @@ class Packer {
   #readAtOnce(entry: ContextEntry, file: number, size: number): void {
     let read = 0;
     try {
-      for (;;) {
-        const now = readSync(file, this.#slab, this.#used + read, size + 1 - read, read);
+      let now: number;
+      // Less than there is room for is the end of a file.
+      do {
+        now = readSync(file, this.#slab, this.#used + read, size + 1 - read, read);
         read += now;
-        if (now === 0 || read > size) break;
-      }
+      } while (now > 0 && read < size);
     } catch (error) {
       throw asUnreadable(entry.path, error);
     }
     if (read !== size) throw changed(entry);
     this.#used += size;
     this.#options.onPacked(size);
+  }
+
+  *#header(entry: TarEntry): Generator<Buffer> {
+    if (this.#used + LARGEST_HEADER > SLAB) yield this.#flush();
+    this.#used += writeTarHeader(this.#slab, this.#used, entry);
   }
 
   *#pad(size: number): Generator<Buffer> {

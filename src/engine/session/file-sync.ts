@@ -3,7 +3,7 @@ import { contentOf, readAtOnce } from '../context/content.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
 import { ContextSize } from '../context/size.js';
-import { deviceOf, walkContext, type ContextEntry } from '../context/walk.js';
+import { deviceOf, unreadable, walkContext, type ContextEntry } from '../context/walk.js';
 import {
   decodePacket,
   encodeData,
@@ -14,7 +14,8 @@ import {
   END_OF_STATS,
   type FileStat,
 } from './fsutil-messages.js';
-import { GRPC_CODE, GrpcStatus, type GrpcCall } from './grpc-server.js';
+import { GRPC_CODE, GrpcStatus } from './grpc-messages.js';
+import type { GrpcCall } from './grpc-server.js';
 
 /** The folders that a build reads, by the names under which its frontend asks for them. */
 export type SyncedFolders = Readonly<Record<'context' | 'dockerfile', string>>;
@@ -74,7 +75,7 @@ class FolderSender {
     const failed = new AbortController();
     const telling = this.#tell(failed.signal);
     telling.catch((error: unknown) => failed.abort(error));
-    await Promise.race([this.#answer(failed.signal), aborted(failed.signal)]);
+    await Promise.race([this.#answer(failed), aborted(failed.signal)]);
     await telling;
     await this.#call.send(encodeEnd());
   }
@@ -82,6 +83,7 @@ class FolderSender {
   async #tell(signal: AbortSignal): Promise<void> {
     const excluded = excludedBy(this.#call);
     const included = await this.#included();
+    const followed = new Set(patternsOf(this.#call, 'followpaths'));
     const entries = walkContext(this.#root, {
       ...(excluded === undefined ? {} : { excluded }),
       ...(included === undefined ? {} : { included }),
@@ -92,6 +94,10 @@ class FolderSender {
     let id = 0;
     for await (const entry of entries) {
       if (entry.kind === 'file') this.#files.set(id, entry);
+      // To the engine it would be an empty one, and all would be sent.
+      if (entry.kind === 'folder' && entry.path.endsWith('.dockerignore') && followed.has(entry.path)) {
+        throw unreadable(entry.path, 'it is a folder');
+      }
       id += 1;
       size.add(entry);
       await this.#call.send(encodeStat(statOf(entry)));
@@ -108,10 +114,9 @@ class FolderSender {
     return followed.length === 0 ? undefined : followPaths(this.#root, followed);
   }
 
-  /** Sends what is asked for until the engine has all. */
-  async #answer(signal: AbortSignal): Promise<void> {
+  /** Sends what is asked for until the engine has all, or `failed`: then it asks for no more, and waits. */
+  async #answer(failed: AbortController): Promise<void> {
     const sending = new Set<Promise<void>>();
-    const failures: unknown[] = [];
     for await (const message of this.#call.messages) {
       const { type, id, data } = decodePacket(message);
       if (type === 'end') break;
@@ -119,15 +124,14 @@ class FolderSender {
         throw new GrpcStatus(GRPC_CODE.internal, `the engine: ${Buffer.from(data).toString('utf8')}`);
       }
       if (type !== 'request') continue;
-      const sent = this.#send(id).catch((error: unknown) => void failures.push(error));
+      const sent = this.#send(id).catch((error: unknown) => failed.abort(error));
       const tracked = sent.finally(() => sending.delete(tracked));
       sending.add(tracked);
       if (sending.size >= SENDERS) await Promise.race(sending);
-      if (failures.length > 0) throw failures[0];
-      signal.throwIfAborted();
+      failed.signal.throwIfAborted();
     }
     await Promise.all(sending);
-    if (failures.length > 0) throw failures[0];
+    failed.signal.throwIfAborted();
   }
 
   async #send(id: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../lib/errors.js';
+import { framed, GRPC_CODE, GrpcStatus, messagesIn } from './grpc-messages.js';
 
 /*
  * gRPC over HTTP/2, the server's side (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), on a
@@ -8,20 +9,6 @@ import { messageOf } from '../../lib/errors.js';
  * such a connection too, but joins repeated headers and refuses more than 128 of them, which are the lines of a
  * .dockerignore here.
  */
-
-/** The codes that this server answers with (google.rpc.Code). */
-export const GRPC_CODE = { notFound: 5, unimplemented: 12, internal: 13 } as const;
-
-/** What a method throws to be answered with a code. */
-export class GrpcStatus extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.name = 'GrpcStatus';
-    this.code = code;
-  }
-}
 
 export interface GrpcCall {
   /** Every value that was sent under this name, in order. */
@@ -43,8 +30,6 @@ export interface GrpcConnection {
   close(): void;
 }
 
-const FRAME_HEADER = 5;
-const MESSAGE_LIMIT = 16 * 1024 * 1024;
 const HEADERS_LIMIT = 4 * 1024 * 1024;
 
 /** Answers the calls that come in on `socket` until it is closed. */
@@ -95,7 +80,7 @@ async function answer(
     if (method === undefined) throw new GrpcStatus(GRPC_CODE.unimplemented, `${path} is not served`);
     await method({
       metadata: (name) => valuesOf(rawHeaders, name),
-      messages: messagesOf(stream),
+      messages: messagesIn(stream),
       send: (message) => send(stream, message),
       ended: ended.signal,
     });
@@ -114,24 +99,6 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   return rawHeaders
     .filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
     .map((value) => Buffer.from(value, 'latin1').toString('utf8'));
-}
-
-/** Each message has a flag (0: not compressed) and its length before it. */
-async function* messagesOf(stream: ServerHttp2Stream): AsyncGenerator<Buffer> {
-  let buffered: Buffer = Buffer.alloc(0);
-  // Who has read enough still answers: the stream must outlive its reader.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    buffered = buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk]);
-    while (buffered.length >= FRAME_HEADER) {
-      const length = buffered.readUInt32BE(1);
-      if (buffered[0] !== 0)
-        throw new GrpcStatus(GRPC_CODE.unimplemented, 'compressed messages are not read');
-      if (length > MESSAGE_LIMIT) throw new GrpcStatus(GRPC_CODE.internal, `a message of ${length} bytes`);
-      if (buffered.length < FRAME_HEADER + length) break;
-      yield buffered.subarray(FRAME_HEADER, FRAME_HEADER + length);
-      buffered = buffered.subarray(FRAME_HEADER + length);
-    }
-  }
 }
 
 /** Bytes that wait to be written before who sends has to wait as well. */
@@ -155,12 +122,4 @@ async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<voi
     const onClose = settle(() => reject(new GrpcStatus(GRPC_CODE.internal, 'the call is over')));
     stream.once('drain', onDrain).once('close', onClose);
   });
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEADER + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, FRAME_HEADER);
-  return frame;
 }

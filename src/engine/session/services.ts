@@ -1,6 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { FindLogin } from '../login.js';
-import { GRPC_CODE, GrpcStatus, type GrpcCall, type GrpcMethods } from './grpc-server.js';
+import { GRPC_CODE, GrpcStatus } from './grpc-messages.js';
+import type { GrpcCall, GrpcMethods } from './grpc-server.js';
 
 const SERVING = new BinaryWriter().tag(1, WireType.Varint).int32(1).finish();
 
@@ -51,13 +52,13 @@ export function secretMethods(secrets: ReadonlyMap<string, Uint8Array>): GrpcMet
   };
 }
 
-async function requestOf(call: GrpcCall): Promise<Buffer> {
+export async function requestOf(call: GrpcCall): Promise<Buffer> {
   for await (const message of call.messages) return message;
   throw new GrpcStatus(GRPC_CODE.internal, 'the call has no request');
 }
 
 /** The first field of a message, a string: a host, a secret's id. */
-function firstString(message: Uint8Array): string {
+export function firstString(message: Uint8Array): string {
   const reader = new BinaryReader(message);
   let found = '';
   while (reader.pos < reader.len) {

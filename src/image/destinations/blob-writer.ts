@@ -1,5 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { DeployerError, messageOf } from '../../lib/errors.js';
+import { dirname } from 'node:path';
+import { DeployerError } from '../../lib/errors.js';
+import { fileFault } from '../../lib/file-fault.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 
 /**
@@ -28,9 +30,17 @@ export async function writing<T>(name: string, work: () => Promise<T>): Promise<
     return await work();
   } catch (error) {
     if (error instanceof DeployerError) throw error;
-    throw new DeployerError('push_failed', `${name} can't be written: ${messageOf(error)}`, {
+    throw new DeployerError('push_failed', `${name} can't be written: ${fileFault(error)}`, {
       cause: error,
-      suggestions: ["check the folder's owner and mode, and the space that is left: df -h"],
+      suggestions: [mendFor(error, dirname(name))],
     });
   }
+}
+
+function mendFor(error: unknown, folder: string): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return `make the folder first: mkdir -p ${folder}`;
+  if (code === 'ENOTDIR') return 'name another folder';
+  if (code === 'ENOSPC') return 'make room: df -h shows how much is left';
+  return `check owner and mode of the folder: ls -ld ${folder}`;
 }

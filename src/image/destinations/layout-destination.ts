@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DeployerError, messageOf } from '../../lib/errors.js';
+import { DeployerError } from '../../lib/errors.js';
+import { fileFault } from '../../lib/file-fault.js';
 import { makeFolder } from '../../lib/make-folder.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -159,6 +160,9 @@ async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new DeployerError('usage', `${folder} can't be used as an image layout: ${messageOf(error)}`);
+    throw new DeployerError('usage', `oci:${folder} can't be an image layout: ${fileFault(error)}`, {
+      cause: error,
+      suggestions: ['name a folder: it is made when it is not there'],
+    });
   }
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
+import { fileFault } from '../../lib/file-fault.js';
 import { damaged, readChunks, type ImageFiles } from './image-files.js';
 
 /** The files of a folder, and nothing outside of it: a link that leads out is not followed. */
@@ -20,9 +21,9 @@ export class FolderFiles implements ImageFiles {
       const real = await realpath(folder);
       if ((await stat(real)).isDirectory()) return new FolderFiles(folder, real);
     } catch (error) {
-      throw notFound(folder, `it can't be read (${codeOf(error)})`, error);
+      throw notFound(folder, fileFault(error), 'check the path: oci:DIR[:TAG]', error);
     }
-    throw notFound(folder, 'it is no folder');
+    throw notFound(folder, 'it is no folder', `an archive is docker-archive:${folder}`);
   }
 
   nameOf(path: string): string {
@@ -76,9 +77,10 @@ export class FolderFiles implements ImageFiles {
   }
 }
 
-function notFound(folder: string, why: string, cause?: unknown): DeployerError {
+function notFound(folder: string, why: string, mend: string, cause?: unknown): DeployerError {
   return new DeployerError('image_file_not_found', `there is no image layout at ${folder}: ${why}`, {
     cause,
+    suggestions: [mend],
   });
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { fileFault } from '../../lib/file-fault.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import {
@@ -117,13 +118,10 @@ async function openArchive(archive: string): Promise<FileHandle> {
     if ((await file.stat()).isFile()) return file;
     await file.close();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new DeployerError(
       'image_file_not_found',
-      `there is no archive ${archive}: it can't be read (${code})`,
-      {
-        cause: error,
-      },
+      `docker-archive:${archive} can't be read: ${fileFault(error)}`,
+      { cause: error, suggestions: ['check the path: docker-archive:FILE[:NAME]'] },
     );
   }
   throw new DeployerError('image_file_not_found', `there is no archive ${archive}: it is no file`, {

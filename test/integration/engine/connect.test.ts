@@ -1,6 +1,7 @@
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
+import { pipeline, type Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { expect } from 'chai';
 import { build } from '../../../src/engine/build/build.js';
@@ -42,16 +43,20 @@ describe('a real engine', function () {
     const { version, buildKit, store, platform } = await probeEngine(connected, signal);
     expect({ buildKit, store }).to.deep.equal({ buildKit: true, store: 'graphdriver' });
     expect([version, platform].join(' ')).to.match(/^20\.10\.\S+ linux\/\w+$/);
-    const built = await build(
-      {
-        context: context.path,
-        dockerfile: { folder: context.path, name: 'Dockerfile' },
-        ...{ secrets: new Map(), tags: ['ways:1'], buildArgs: {}, labels: {}, noCache: false },
-        output: { store: 'graphdriver' },
-      },
-      { engine: connected, findLogin: () => Promise.resolve(undefined), onEvent: () => undefined, signal },
-    );
-    expect((await engine.docker.getImage('ways:1').inspect()).Id).to.equal(built.id);
+    // By the engine's own API, and by BuildKit's.
+    for (const cacheTo of [[], [{ type: 'inline', attributes: {} }] as const]) {
+      const built = await build(
+        {
+          context: context.path,
+          dockerfile: { folder: context.path, name: 'Dockerfile' },
+          ...{ secrets: new Map(), tags: ['ways:1'], buildArgs: {}, labels: {}, noCache: false },
+          ...{ platforms: [], cacheFrom: [], cacheTo },
+          output: { store: 'graphdriver' },
+        },
+        { engine: connected, findLogin: () => Promise.resolve(undefined), onEvent: () => undefined, signal },
+      );
+      expect((await engine.docker.getImage('ways:1').inspect()).Id).to.equal(built.id);
+    }
   }
   async function listen(server: Server): Promise<number> {
     servers.push(server);
@@ -60,9 +65,7 @@ describe('a real engine', function () {
   }
 
   it('is built with over tcp', async () => {
-    const port = await listen(
-      createServer((client) => void client.pipe(connectSocket(engine.socketPath)).pipe(client)),
-    );
+    const port = await listen(createServer((client) => passOn(client, engine.socketPath)));
     await expectBuild({ DOCKER_HOST: `tcp://127.0.0.1:${port}` });
   });
 
@@ -80,11 +83,7 @@ describe('a real engine', function () {
           requestCert: true,
           rejectUnauthorized: true,
         },
-        (client) =>
-          void client
-            .on('error', () => undefined)
-            .pipe(connectSocket(engine.socketPath))
-            .pipe(client),
+        (client) => passOn(client, engine.socketPath),
       );
       port = await listen(server);
     });
@@ -137,3 +136,8 @@ describe('a real engine', function () {
     });
   });
 });
+
+/** Either side may end it, also while the other is still speaking. */
+function passOn(client: Duplex, socketPath: string): void {
+  pipeline(client, connectSocket(socketPath), client, () => undefined);
+}

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { copyLines } from '../../../src/ui/copy-text.js';
 import { makeCopier, type Copier } from '../../support/copying.js';
 import { failureOf } from '../../support/failure.js';
 import { startEmulatorRegistry, type EmulatorRegistry } from '../../support/emulator-registry.js';
@@ -153,7 +154,41 @@ describe('Copying to files', () => {
         copier.copy(`oci:${folder('in')}`, `docker-archive:${folder('nowhere/out.tar')}`),
       );
       expect(failure).to.include({ code: 'push_failed', exit: 7 });
-      expect(failure.message).to.contain(folder('nowhere/out.tar'));
+      expect(failure.message).to.contain(folder('nowhere/out.tar')).and.contain('is not there');
+      expect(failure.suggestions).to.deep.equal([`make the folder first: mkdir -p ${folder('nowhere')}`]);
     });
+
+    it('of one platform of an index has a digest of its own, and says of which image it is', async () => {
+      const image = await multiPlatformIndex();
+      await writeLayout(folder('in'), { v1: image });
+      const result = await copier.copy(`oci:${folder('in')}`, `docker-archive:${folder('out.tar')}`, {
+        platform: LINUX_AMD64,
+      });
+      expect(result).to.include({ digest: image.children[0]?.digest, sourceDigest: image.digest });
+      expect(copyLines(result).join('\n')).to.contain(`source  ${image.digest}`);
+      const whole = await copier.copy(`oci:${folder('in')}`, `oci:${folder('out')}`);
+      expect(whole).to.not.have.property('sourceDigest');
+    });
+  });
+
+  it('from what is none of them says which it is, and what to write instead', async () => {
+    await writeFile(folder('text.txt'), 'hello');
+    const mends: Readonly<Record<string, RegExp>> = {
+      'oci:text.txt': /it is no folder.*docker-archive:.*text\.txt/,
+      'oci:nothere': /it is not there.*oci:DIR/,
+      'docker-archive:nodir/x.tar': /it is not there.*docker-archive:FILE/,
+      'docker-archive:text.txt/x.tar': /a file, not a folder.*docker-archive:FILE/,
+    };
+    for (const [source, said] of Object.entries(mends)) {
+      const [scheme, path] = source.split(':') as [string, string];
+      const failure = await failureOf(() =>
+        copier.copy(`${scheme}:${folder(path)}`, `oci:${folder('never')}`),
+      );
+      expect(failure, source).to.include({ code: 'image_file_not_found', exit: 3 });
+      expect(`${failure.message} ${failure.suggestions.join()}`).to.match(said);
+      expect(failure.message).not.to.match(/syscall|scandir|, open/);
+    }
+    const onto = await failureOf(() => copier.copy(`oci:${folder('in')}`, `oci:${folder('text.txt/sub')}`));
+    expect(onto.message).not.to.contain('scandir');
   });
 });

@@ -41,6 +41,14 @@ describe('A search that is refused', () => {
       evidence: /-> 401 UNAUTHORIZED: authentication required/,
       mend: /docker login 127/,
     },
+    '401 with neither a challenge nor an error of a registry': {
+      answer: { status: 401, body: 'Unauthorized' },
+      code: 'not_a_registry',
+      exit: 12,
+      message: /an answer \(401\) that no registry gives/,
+      evidence: /-> 401/,
+      mend: /host name and port/,
+    },
     '401 of nginx before a registry, in HTML': {
       answer: {
         ...page(401),

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { contentOf } from '../../../src/engine/context/content.js';
+import { contentOf, readAtOnce } from '../../../src/engine/context/content.js';
 import { followPaths } from '../../../src/engine/context/follow-paths.js';
 import { PatternMatcher } from '../../../src/engine/context/pattern-matcher.js';
 import { ContextSize } from '../../../src/engine/context/size.js';
@@ -65,19 +65,37 @@ describe('the walk through a build context', () => {
   });
 
   it('names the file that can not be read, or changes while it is sent', async () => {
-    await using context = await makeContext({ closed: 'x', grown: 'x', gone: 'x' });
+    await using context = await makeContext(
+      Object.fromEntries(
+        ['closed', 'grown', 'gone', 'shrunk', 'folded', 'linked'].map((name) => [name, 'x']),
+      ),
+    );
     const reading = async (path: string, change: () => Promise<unknown>): Promise<string> => {
       const stats = await lstat(join(context.path, path), { bigint: true });
       await change();
       const error = await failureOf(async () => {
         for await (const _ of contentOf(context.path, { path, kind: 'file', stats }));
       });
-      expect(error.exit).to.equal(6);
+      const atOnce = await failureOf(() =>
+        Promise.resolve().then(() => readAtOnce(context.path, { path, kind: 'file', stats })),
+      );
+      expect([error.exit, atOnce.exit, atOnce.message]).to.deep.equal([6, 6, error.message]);
       return error.message;
     };
     const at = (name: string): string => join(context.path, name);
     expect(await reading('grown', () => writeFile(at('grown'), 'xxx'))).to.match(/^grown .* changed while/);
     expect(await reading('gone', () => rm(at('gone')))).to.match(/^gone .* ENOENT$/);
+    expect(await reading('shrunk', () => writeFile(at('shrunk'), ''))).to.match(/^shrunk .* changed while/);
+    const replaced = async (name: string, by: () => Promise<unknown>): Promise<void> => {
+      await rm(at(name));
+      await by();
+    };
+    expect(await reading('folded', () => replaced('folded', () => mkdir(at('folded'))))).to.match(
+      /^folded .* EISDIR$/,
+    );
+    expect(
+      await reading('linked', () => replaced('linked', () => symlink('/etc/hostname', at('linked')))),
+    ).to.match(/^linked .* ELOOP$/);
     await mkdir(at('folder'));
     await promisify(execFile)('chmod', ['0', at('closed'), at('folder')]);
     await asNobody(context.path, async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Redactor } from '../../../src/lib/redact.js';
+import { shownInput, Redactor } from '../../../src/lib/redact.js';
 
 describe('Redaction', () => {
   it('takes out the values of the token variables, whole, in parts, and as they stand in a URL', () => {
@@ -71,6 +71,19 @@ describe('Redaction', () => {
         expect(redactor.redact(before + secret + after)).not.to.include(secret.trim());
       }),
     );
+  });
+
+  it('masks credentials in what a user wrote before it cuts it: half of them are no known secret', () => {
+    const secret = 's3cret'.repeat(20);
+    for (const text of [
+      `robot:${secret}@registry.test`,
+      `robot:${secret}@registry.test/app`,
+      `oci-archive:https://robot:${secret}@registry.test/app`,
+    ]) {
+      expect(shownInput(text, 60), text).to.contain('***@registry.test').and.not.contain('s3cret');
+    }
+    const digest = `sha256:${'a'.repeat(64)}`;
+    expect(shownInput(`oci:layout@${digest}`, 200)).to.equal(`oci:layout@${digest}`);
   });
 
   it('answers to hostile text of 100 kB in no time', () => {

@@ -4,6 +4,7 @@ import {
   formatPlatform,
   normalisePlatform,
   parsePlatform,
+  parsePlatforms,
   samePlatform,
 } from '../../../src/oci/platform.js';
 import type { Platform } from '../../../src/oci/descriptor.js';
@@ -57,6 +58,10 @@ describe('A platform', () => {
 
   it('is read from a flag, and refused with the flag and the form', () => {
     expect(parsePlatform('linux/aarch64/v8', '--platform')).to.deep.equal(platform('linux/arm64'));
+    expect(parsePlatforms(['linux/arm64, linux/amd64', 'linux/x86_64'], '--platform')).to.deep.equal([
+      platform('linux/arm64'),
+      platform('linux/amd64'),
+    ]);
     for (const wrong of [
       '',
       'linux',

@@ -55,8 +55,8 @@ describe('A diagnosed image as text', () => {
       '      dns_failed: no such host',
       '',
       'What follows for each target:',
-      '  ✔ fly                runs it as it is. takes indexes',
-      '  ✖ heroku             needs: convert. Docker media types only',
+      '  ✔ fly                runs it as it is. takes indexes; pulls as anyone can',
+      '  ✖ heroku             needs: convert. Docker media types only; pulls with its own access',
       '',
       'Try: for heroku: do this',
     ]);

@@ -1,0 +1,50 @@
+import type { BuildOutput } from '../engine/build/query.js';
+import type { Inspection } from '../image/inspect.js';
+import type { Platform } from '../oci/descriptor.js';
+import { MEDIA_TYPE, mediaTypeName } from '../oci/media-types.js';
+import { formatPlatform, samePlatform } from '../oci/platform.js';
+
+/** What a build was to make. */
+export interface PromisedImage {
+  readonly output: BuildOutput;
+  /** None: the engine's own. */
+  readonly platforms: readonly Platform[];
+}
+
+/**
+ * What of an image in a registry is not as its build promised: its media type, a platform that is lacking or was not
+ * asked for, an attestation too few or too many. Empty when all is as promised.
+ */
+export function differencesFrom(
+  { output, platforms }: PromisedImage,
+  image: Pick<Inspection, 'mediaType' | 'platforms' | 'attestations'>,
+): string[] {
+  const isAttested = output.store === 'containerd' && output.provenance !== 'off';
+  const mediaType = promisedMediaType(output, isAttested || platforms.length > 1);
+  const there = image.platforms;
+  // Of one, a Dockerfile may say otherwise: FROM --platform.
+  const asked = platforms.length > 1 ? platforms : [];
+  const lacking = asked.filter((wanted) => !there.some((found) => samePlatform(found, wanted)));
+  const more = there.filter((found) => !asked.some((wanted) => samePlatform(found, wanted)));
+  const attested = new Set(image.attestations.map(({ subject }) => subject));
+  const unattested = there.filter(({ digest }) => !attested.has(digest));
+  return [
+    ...(image.mediaType === mediaType
+      ? []
+      : [`it is ${mediaTypeName(image.mediaType)}, not ${mediaTypeName(mediaType)}`]),
+    ...lacking.map((platform) => `it has nothing for ${formatPlatform(platform)}`),
+    ...(asked.length === 0 ? [] : more).map(
+      (platform) => `it has ${formatPlatform(platform)}, which was not asked for`,
+    ),
+    ...(isAttested ? unattested : []).map(
+      (platform) => `${formatPlatform(platform)} has no attestation of where it comes from`,
+    ),
+    ...(isAttested || image.attestations.length === 0 ? [] : ['it has an attestation']),
+  ];
+}
+
+function promisedMediaType(output: BuildOutput, isIndex: boolean): string {
+  const isOci = output.store === 'containerd' && output.mediaTypes === 'oci';
+  if (isOci) return isIndex ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest;
+  return isIndex ? MEDIA_TYPE.dockerList : MEDIA_TYPE.dockerManifest;
+}
