@@ -9,7 +9,7 @@ const FLY = { name: 'fly', capabilities: flyCapabilities };
 const DOCKERFILE = { name: 'Dockerfile', read: () => Promise.reject(new Error('it is not read to decide')) };
 const SOURCE = {
   ...{ context: '.', dockerfile: DOCKERFILE, buildArgs: {}, labels: {}, secrets: [] },
-  ...{ noCache: false, provenance: 'auto' as const, cacheFrom: [], cacheTo: [] },
+  ...{ noCache: false, provenance: 'auto' as const, cacheFrom: [], cacheTo: [], sshAgents: [] },
 };
 
 describe('A build within a deploy', () => {
