@@ -42,7 +42,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'an archive that is not there': {
     args: ['image', 'inspect', 'docker-archive:x.tar'],
-    says: /^✖ there is no archive x\.tar/,
+    says: /^✖ docker-archive:x\.tar can't be read: it is not there/,
   },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],
@@ -264,7 +264,7 @@ describe('input that can not be acted on', function () {
   it('is named, with exit 2 (6 for a build, 4 without a token), before anything is asked of anyone', async () => {
     const folder = join(stage.folder, 'empty');
     await mkdir(join(folder, 'folder'), { recursive: true });
-    await mkdir(join(folder, '.git'));
+    await mkdir(join(folder, '.git'), { recursive: true });
     await writeFile(join(folder, 'broken.toml'), 'app = "shop"\n[env]\nLEVEL =\n\n[deploy]\n');
     await writeFile(join(folder, 'wrong.toml'), '[http_service]\n  internal_port = "many"\n');
     const run = ({ args, env }: BadInput): Promise<Finished> => {
