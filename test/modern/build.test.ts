@@ -199,6 +199,23 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     });
     expect(wrong.stderr).to.contain('Dockerfile:2: unknown instruction: RUM');
   });
+
+  it('a failing RUN that is a here-document is told with the line on which it begins', async () => {
+    const script = ['RUN <<EOF', 'echo first', 'false-indeed', 'EOF'];
+    for (const [lines, at, told] of [
+      [[`FROM ${BASE}`, '', 'RUN true', ...script], 4, 'RUN <<EOF (echo first...)'],
+      // What stands in a here-document is no instruction, whatever it looks like.
+      [[`FROM ${BASE}`, 'COPY <<END /x', ...script, 'END', ...script], 8, 'RUN <<EOF (echo first...)'],
+      [[`FROM ${BASE}`, 'RUN sh -ex <<-"A" | tee /out; exit 4', '\techo one', '\tA'], 2, 'RUN sh -ex <<-"A"'],
+    ] as const) {
+      await using context = await makeContext({ Dockerfile: `${lines.join('\n')}\n` });
+      const { code, stderr } = await runProgram(['build', context.path, '--tag', 'x:1'], {
+        env: { DOCKER_HOST: engine.dockerHost },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(`Dockerfile:${at}: ${told}`);
+    }
+  });
 });
 
 describe('deployer build, on Docker 28 with a graphdriver store', function () {
