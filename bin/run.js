@@ -4,13 +4,20 @@
 'use strict';
 
 const { existsSync, readFileSync } = require('node:fs');
-const { dirname, join } = require('node:path');
+const { dirname, join, relative } = require('node:path');
 const { name, version } = require('../package.json');
 
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 
 /** Modules of Node that chunks import and most runs never touch. */
-const RARELY_USED = new Set(['node:child_process', 'node:dns', 'node:fs/promises', 'node:readline']);
+const RARELY_USED = new Set([
+  'node:child_process',
+  'node:dns',
+  'node:fs/promises',
+  'node:readline',
+  'node:stream/promises',
+  'node:zlib',
+]);
 
 const argv = process.argv.slice(2);
 
@@ -36,34 +43,34 @@ function start() {
 }
 
 function loader() {
-  if (codeCacheVersion() === process.versions.v8) return cachedLoader();
+  const { v8, packs } = codeCache();
+  if (v8 === process.versions.v8) return cachedLoader(packs);
   // Made by another V8. From 22.1 on Node keeps a cache of its own, in the user's temp folder.
   require('node:module').enableCompileCache?.();
   return require;
 }
 
-/** Which V8 the build's code cache is for; undefined: it made none. */
-function codeCacheVersion() {
+/** Which V8 the build's code cache is for, and in which pack a chunk is; empty: the build made none. */
+function codeCache() {
   try {
-    return readFileSync(join(BUNDLE, 'code-cache-version'), 'utf8');
+    return JSON.parse(readFileSync(join(BUNDLE, 'code-cache.json'), 'utf8'));
   } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
+    if (error.code === 'ENOENT') return {};
     throw error;
   }
 }
 
-/** `require` for the bundle's chunks, through their code cache. What V8 does not take it compiles, silently. */
-function cachedLoader() {
+/** `require` for the bundle's chunks, through the code cache. What V8 does not take of it it compiles, silently. */
+function cachedLoader(packs) {
   const { Script } = require('node:vm');
   const modules = new Map();
+  const opened = new Map();
+
   return function load(file) {
     const known = modules.get(file);
     if (known !== undefined) return known.exports;
     const module = { exports: {} };
     modules.set(file, module);
-    const source = readFileSync(file, 'utf8');
-    const wrapped = `(function(exports,require,module,__filename,__dirname){${source}\n})`;
-    const script = new Script(wrapped, { filename: file, cachedData: readFileSync(`${file}.cache`) });
     const folder = dirname(file);
     // Chunks name each other by relative path, and oclif a command by absolute path; all else is Node's own.
     const requireFrom = (id) => {
@@ -71,9 +78,28 @@ function cachedLoader() {
       if (id.startsWith('.')) return load(join(folder, id));
       return RARELY_USED.has(id) ? atFirstUse(id) : require(id);
     };
-    script.runInThisContext().call(module.exports, module.exports, requireFrom, module, file, folder);
+    const name = relative(BUNDLE, file);
+    const body = name in packs ? packed(packs[name])[name] : alone(file);
+    body.call(module.exports, module.exports, requireFrom, module, file, folder);
     return module.exports;
   };
+
+  /** The functions of a pack, by chunk: one file to read and one cache, where each chunk would have its own. */
+  function packed(pack) {
+    if (!opened.has(pack)) {
+      const filename = join(BUNDLE, pack);
+      const cachedData = readFileSync(`${filename}.cache`);
+      const script = new Script(readFileSync(filename, 'utf8'), { filename, cachedData });
+      opened.set(pack, script.runInThisContext());
+    }
+    return opened.get(pack);
+  }
+
+  function alone(filename) {
+    const source = readFileSync(filename, 'utf8');
+    const wrapped = `(function(exports,require,module,__filename,__dirname){${source}\n})`;
+    return new Script(wrapped, { filename }).runInThisContext();
+  }
 }
 
 /** Stands for the module until something of it is asked for. */

@@ -29,6 +29,7 @@ export async function bundle(root) {
     target: TARGET,
     external: LEFT_OUT,
     plugins: [slimModules()],
+    inject: ['scripts/monotonic-clock.js'],
     metafile: true,
     write: false,
     logLevel: 'warning',
@@ -40,8 +41,7 @@ export async function bundle(root) {
   writeFileSync(join(outdir, 'metafile.json'), JSON.stringify(result.metafile));
   writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), licenceTexts(Object.keys(result.metafile.inputs)));
   await writeOclifRoot(root, outdir);
-  const chunks = result.outputFiles.map(({ path }) => path);
-  await makeCodeCache(root, chunks);
+  await makeCodeCache(root);
 }
 
 /** `src/cli/main.ts` -> `main`, `src/commands/image/inspect.ts` -> `commands/image/inspect` */
@@ -81,13 +81,18 @@ const SLIMMED = [
     module: 'undici',
     importer: /\/src\/http\/dispatchers\.ts$/,
     contents: `
-      import api from 'undici/lib/api/index.js';
+      import connect from 'undici/lib/api/api-connect.js';
+      import request from 'undici/lib/api/api-request.js';
       import Agent from 'undici/lib/dispatcher/agent.js';
       import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
-      import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js';
       import buildConnector from 'undici/lib/core/connect.js';
-      Object.assign(Dispatcher.prototype, api);
-      export { Agent, ProxyAgent, buildConnector };`,
+      Object.assign(Dispatcher.prototype, { connect, request });
+      export { Agent, buildConnector };
+      // Evaluated where there is a proxy.
+      export const ProxyAgent = function (options) {
+        const ProxyAgent = require('undici/lib/dispatcher/proxy-agent.js');
+        return new ProxyAgent(options);
+      };`,
   },
   {
     // undici parses HTTP with WebAssembly. V8 would compile that a second time, optimised, on the first answer, and Node
@@ -105,10 +110,25 @@ const SLIMMED = [
       module.exports = require('./node_modules/undici/lib/llhttp/llhttp_simd-wasm.js');`,
   },
   {
-    // 12 ms. Off unless asked for; undici does without where Node was built without.
-    module: 'node:http2',
+    // 12 ms for node:http2. Off unless asked for.
+    module: './client-h2.js',
     importer: UNDICI,
-    contents: 'throw new Error("HTTP/2 is not in this bundle")',
+    contents: "module.exports = () => { throw new Error('HTTP/2 is not in this bundle') }",
+  },
+  {
+    // A hundred kilobytes that are read at each start. For bodies that are forms, which none is here.
+    module: '../web/fetch/body.js',
+    importer: UNDICI,
+    contents: "exports.extractBody = () => { throw new Error('FormData is not in this bundle') }",
+  },
+  {
+    // 1 ms. undici asks it whether a value is true, no more.
+    module: 'node:assert',
+    importer: UNDICI,
+    contents: `
+      module.exports = (value, message = 'an assertion of undici failed') => {
+        if (!value) throw message instanceof Error ? message : new Error(message);
+      };`,
   },
   {
     // 8 ms. Tells a body that is a server's request, which none is here; and the most bytes of headers, Node's default.

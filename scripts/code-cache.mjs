@@ -1,37 +1,66 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Runs the bundle a few times and keeps the code that V8 compiled, beside each chunk. Without it the program works
- * all the same, only its start is slower: so a failure here is told and ends nothing.
+ * Runs the bundle a few times, packs the chunks that are loaded together into one file, and keeps the code that V8
+ * compiled beside each pack. Without it the program works all the same, only its start is slower: so a failure here is
+ * told and ends nothing.
  * @param {string} root the project's folder
- * @param {readonly string[]} chunks the bundle's files
  */
-export async function makeCodeCache(root, chunks) {
-  const versionFile = join(root, 'dist/bundle/code-cache-version');
-  // bin/run.js wants a cache file for each chunk; an empty one is refused by V8.
-  for (const chunk of chunks) writeFileSync(`${chunk}.cache`, '');
-  writeFileSync(versionFile, process.versions.v8);
+export async function makeCodeCache(root) {
+  const folder = join(root, 'dist/bundle');
   const registry = await startRegistry();
   const home = mkdtempSync(join(tmpdir(), 'deployer-build-'));
-  const reference = `127.0.0.1:${registry.address().port}/warm-up/image:v1`;
+  const inspect = ['image', 'inspect', `127.0.0.1:${registry.address().port}/warm-up/image:v1`];
   try {
-    const inspect = ['image', 'inspect', reference];
-    // Twice: the second time the challenge is remembered.
-    for (const args of [['--help'], inspect, inspect, ['image', 'inspect', '--help']]) {
-      await record(root, home, args);
+    tell(folder, {});
+    const packs = {};
+    for (const [pack, args] of Object.entries({
+      'start.pack.js': ['--help'],
+      'registry.pack.js': inspect,
+    })) {
+      const chunks = (await loadedBy(root, home, args)).filter((chunk) => !(chunk in packs));
+      writePack(folder, pack, chunks);
+      for (const chunk of chunks) packs[chunk] = pack;
     }
+    tell(folder, packs);
+    // inspect once more than above: by now the challenge is remembered.
+    for (const args of [['--help'], inspect, ['image', 'inspect', '--help']])
+      await loadedBy(root, home, args);
   } catch (error) {
-    rmSync(versionFile);
+    rmSync(join(folder, 'code-cache.json'), { force: true });
     console.error(`build: no code cache, the program will start slower: ${error.message}`);
   } finally {
     registry.close();
     rmSync(home, { recursive: true, force: true });
   }
+}
+
+/** For bin/run.js. */
+function tell(folder, packs) {
+  writeFileSync(join(folder, 'code-cache.json'), JSON.stringify({ v8: process.versions.v8, packs }));
+}
+
+/** An object literal, of the chunks' functions by name. */
+function writePack(folder, pack, chunks) {
+  const functions = chunks.map((chunk) => {
+    const code = readFileSync(join(folder, chunk), 'utf8');
+    return `${JSON.stringify(chunk)}:function(exports,require,module,__filename,__dirname){${code}\n}`;
+  });
+  writeFileSync(join(folder, pack), `({${functions.join(',\n')}})`);
+  // bin/run.js wants a cache; an empty one is refused by V8.
+  writeFileSync(join(folder, `${pack}.cache`), '');
+}
+
+/** @returns the bundle's files that were loaded; of packs the code that was compiled is kept */
+async function loadedBy(root, home, args) {
+  const list = join(home, 'loaded.json');
+  await record(root, home, [list, ...args]);
+  return JSON.parse(readFileSync(list, 'utf8'));
 }
 
 async function record(root, home, args) {
@@ -45,7 +74,7 @@ async function record(root, home, args) {
   child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text));
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
   if (code !== 0)
-    throw new Error(`deployer ${args.join(' ')} ended with ${code}: ${complaint.slice(0, 500)}`);
+    throw new Error(`deployer ${args.slice(1).join(' ')} ended with ${code}: ${complaint.slice(0, 500)}`);
 }
 
 /**

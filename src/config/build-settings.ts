@@ -56,7 +56,7 @@ export function readBuildFlags(
  * `NAME=VALUE`, or `NAME` for what the environment holds, as docker has it.
  * @throws DeployerError `usage`
  */
-export function parseBuildArgs(texts: readonly string[], env: Environment): Record<string, string> {
+function parseBuildArgs(texts: readonly string[], env: Environment): Record<string, string> {
   const found: Record<string, string> = {};
   for (const text of texts) {
     const [name, value] = splitPair(text, '--build-arg');
@@ -68,7 +68,7 @@ export function parseBuildArgs(texts: readonly string[], env: Environment): Reco
 }
 
 /** @throws DeployerError `usage` */
-export function parseLabels(texts: readonly string[]): Record<string, string> {
+function parseLabels(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const [name, value = ''] = splitPair(text, '--label');
@@ -81,7 +81,7 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
  * `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`.
  * @throws DeployerError `usage`; for a variable that is not set, too
  */
-export function parseBuildSecrets(texts: readonly string[], env: Environment): BuildSecret[] {
+function parseBuildSecrets(texts: readonly string[], env: Environment): BuildSecret[] {
   const secrets = texts.map((text) => parseSecret(text, env));
   const twice = secrets.find(({ id }, at) => secrets.findIndex((other) => other.id === id) !== at);
   if (twice !== undefined) throw usage(`--build-secret: the id "${cleanLine(twice.id, 60)}" is given twice`);
@@ -118,7 +118,7 @@ export interface SshAgent {
  * `default` for the agent of SSH_AUTH_SOCK, or `ID=SOCKET`.
  * @throws DeployerError `usage`
  */
-export function parseSshAgents(texts: readonly string[], env: Environment): SshAgent[] {
+function parseSshAgents(texts: readonly string[], env: Environment): SshAgent[] {
   const agents = texts.map((text) => {
     const [id, socket = env['SSH_AUTH_SOCK']] = splitPair(text, '--ssh');
     if (socket !== undefined && socket !== '') return { id, socket };

@@ -63,7 +63,7 @@ export async function buildSource(
 function flagsGiven(flags: DeployBuildFlags): string[] {
   const names = [
     ...(['dockerfile', 'build-arg', 'build-secret', 'build-target', 'label'] as const),
-    ...(['cache-from', 'cache-to'] as const),
+    ...(['cache-from', 'cache-to', 'ssh'] as const),
   ];
   return [
     ...names.filter((name) => flags[name] !== undefined),

@@ -2,6 +2,7 @@ import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
 import type { BuildSettings } from '../engine/build/query.js';
 import type { Engine } from '../engine/engine.js';
+import type { PushedLayer } from '../engine/push-layers.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
 import { ShapeReader } from '../image/shape.js';
@@ -116,7 +117,7 @@ class BuildAccount {
   readonly #steps: Steps;
   #done = 0;
   #cached = 0;
-  #tellPush: ((current: number, total: number) => void) | undefined;
+  #tellPush: ((current: number, total: number, layer: PushedLayer) => void) | undefined;
 
   constructor(steps: Steps) {
     this.#steps = steps;
@@ -124,10 +125,14 @@ class BuildAccount {
 
   set pushVoice(voice: StepVoice) {
     const tell = tellingTenths(voice);
-    this.#tellPush = (bytesDone, bytesTotal) => tell({ bytesDone, bytesTotal });
+    this.#tellPush = (bytesDone, bytesTotal, layer) => {
+      if (layer.state === 'pushing') tell({ bytesDone, bytesTotal });
+      else voice.log('info', layer.text);
+    };
   }
 
-  readonly takePush = (current: number, total: number): void => this.#tellPush?.(current, total);
+  readonly takePush = (current: number, total: number, layer: PushedLayer): void =>
+    this.#tellPush?.(current, total, layer);
 
   readonly take = (event: BuildEvent): void => {
     const kept = { type: 'step.log', step: 'build' } as const;

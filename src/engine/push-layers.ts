@@ -1,3 +1,4 @@
+import { formatSize } from '../lib/size.js';
 import { cleanLine } from '../lib/text.js';
 
 /** A layer of an image that is pushed, as the engine tells of it. */
@@ -8,6 +9,8 @@ export interface PushedLayer {
   /** bytes; 0 of what is not sent */
   readonly current: number;
   readonly total: number;
+  /** For a person: `layer 0a1b2c3d4e5f pushed  3.2 MB` */
+  readonly text: string;
 }
 
 /** More than any image has (overlay file systems take 127). */
@@ -29,7 +32,8 @@ export class PushLayers {
     const before = this.#layers.get(id);
     if (state === undefined || (state !== 'pushing' && before?.state === state)) return undefined;
     if (before === undefined && this.#layers.size >= MOST_LAYERS) return undefined;
-    const layer = { id: cleanLine(id, 20), state, ...amounts(progressDetail ?? {}, state, before) };
+    const known = { id: cleanLine(id, 20), state, ...amounts(progressDetail ?? {}, state, before) };
+    const layer = { ...known, text: textOf(known) };
     this.#layers.set(id, layer);
     return layer;
   }
@@ -61,4 +65,9 @@ function amounts(
   const sent = typeof current === 'number' ? current : (before?.current ?? 0);
   const size = Math.max(typeof total === 'number' ? total : 0, before?.total ?? 0, sent);
   return { current: state === 'pushed' ? size : sent, total: size };
+}
+
+function textOf({ id, state, total }: Omit<PushedLayer, 'text'>): string {
+  const became = { pushing: 'is sent', pushed: 'pushed', exists: 'already there', mounted: 'mounted' }[state];
+  return `layer ${id} ${became}${total > 0 ? `  ${formatSize(total)}` : ''}`;
 }

@@ -1,8 +1,8 @@
 import type { SecureContext } from 'node:tls';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { DeployerError } from '../lib/errors.js';
-import { EarlyConnections } from './early-connections.js';
 import { isLoopbackHost } from '../lib/loopback.js';
+import { EarlyConnections } from './early-connections.js';
 import { isExceptedFromProxy } from './no-proxy.js';
 import {
   checkHost,
@@ -13,6 +13,7 @@ import {
   withOwnLoopback,
   type Resolve,
 } from './public-network.js';
+import { TcpFirst } from './tcp-first.js';
 
 /** TLS material for one host, PEM. */
 export interface TlsMaterial {
@@ -52,7 +53,7 @@ export interface DispatcherOptions {
 
 /** A dispatcher, and its way to connect ahead of a request. */
 interface Route {
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: () => Promise<Dispatcher>;
   readonly early?: EarlyConnections;
 }
 
@@ -61,7 +62,11 @@ export class Dispatchers implements DispatcherSource {
   readonly #options: DispatcherOptions;
   readonly #resolve: Resolve;
   readonly #tls = new Map<string, Promise<TlsMaterial | undefined>>();
-  readonly #routes = new Map<string, Promise<Route>>();
+  readonly #routes = new Map<string, Route>();
+  readonly #made: Promise<Dispatcher>[] = [];
+  readonly #tcpFirst = new TcpFirst();
+  /** Node's authorities, for all hosts without material of their own. */
+  readonly #usualTrust = once(() => secureContextOf());
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -70,7 +75,7 @@ export class Dispatchers implements DispatcherSource {
 
   async forUrl(url: URL, reach: Reach = {}): Promise<Dispatcher> {
     await this.#check(url, reach);
-    return (await this.#routeFor(url, reach)).dispatcher;
+    return (await this.#routeFor(url, reach)).dispatcher();
   }
 
   async connectEarly(url: URL, count: number, reach: Reach = {}): Promise<void> {
@@ -88,14 +93,10 @@ export class Dispatchers implements DispatcherSource {
   }
 
   async close(): Promise<void> {
-    const routes = await Promise.all(this.#routes.values());
+    for (const { early } of this.#routes.values()) early?.close();
     this.#routes.clear();
-    await Promise.all(
-      routes.map(({ dispatcher, early }) => {
-        early?.close();
-        return dispatcher.destroy();
-      }),
-    );
+    const made = await Promise.all(this.#made.splice(0));
+    await Promise.all(made.map((dispatcher) => dispatcher.destroy()));
   }
 
   async #check(url: URL, reach: Reach): Promise<void> {
@@ -127,31 +128,55 @@ export class Dispatchers implements DispatcherSource {
     return found;
   }
 
-  async #make(
-    proxy: URL | undefined,
-    tls: TlsMaterial | undefined,
-    namedBy: string | undefined,
-  ): Promise<Route> {
-    const undici = await import('undici');
+  #make(proxy: URL | undefined, tls: TlsMaterial | undefined, namedBy: string | undefined): Route {
     const timeout = this.#options.connectTimeoutMs ?? 10_000;
-    const connect = { timeout, ...(tls && (await secureContextOf(tls))) };
     const options: Agent.Options = { connections: 16, keepAliveTimeout: 10_000 };
     if (proxy === undefined) {
       const resolve = this.#resolve;
       const lookup = namedBy === undefined ? lookupBy(resolve) : guardedLookup(namedBy, resolve);
-      const early = new EarlyConnections(endingAtFirstError(undici.buildConnector({ ...connect, lookup })));
-      return { dispatcher: new undici.Agent({ ...options, connect: early.connect }), early };
+      const early = new EarlyConnections(
+        this.#tcpFirst.connector(
+          { lookup, timeout },
+          {
+            plain: once(async () => (await import('undici')).buildConnector({ timeout, lookup })),
+            secure: once(async () => {
+              const secureContext = await (tls === undefined ? this.#usualTrust() : secureContextOf(tls));
+              const { buildConnector } = await import('undici');
+              return endingAtFirstError(buildConnector({ timeout, secureContext }));
+            }),
+          },
+        ),
+      );
+      const dispatcher = this.#once(async () => {
+        await this.#tcpFirst.departed();
+        const { Agent } = await import('undici');
+        return new Agent({ ...options, connect: early.connect });
+      });
+      return { dispatcher, early };
     }
-    const dispatcher = new undici.ProxyAgent({
-      ...options,
-      uri: proxy.href,
-      ...proxyToken(proxy),
-      proxyTls: { timeout },
-      requestTls: connect,
-      // Plain http is handed to the proxy as such: most proxies open tunnels to port 443 alone.
-      proxyTunnel: false,
+    const dispatcher = this.#once(async () => {
+      const requestTls = { timeout, ...(tls && { secureContext: await secureContextOf(tls) }) };
+      const { ProxyAgent } = await import('undici');
+      return new ProxyAgent({
+        ...options,
+        uri: proxy.href,
+        ...proxyToken(proxy),
+        proxyTls: { timeout },
+        requestTls,
+        // Plain http is handed to the proxy as such: most proxies open tunnels to port 443 alone.
+        proxyTunnel: false,
+      });
     });
     return { dispatcher };
+  }
+
+  /** As `once`; what is made is destroyed in the end. */
+  #once(make: () => Promise<Dispatcher>): () => Promise<Dispatcher> {
+    return once(() => {
+      const made = make();
+      this.#made.push(made);
+      return made;
+    });
   }
 }
 
@@ -161,12 +186,14 @@ function strangerTo(url: URL, { namedBy }: Reach): string | undefined {
 }
 
 /** Made once for all connections: reading the system's authorities again for each takes tens of milliseconds. */
-async function secureContextOf({
-  ca = [],
-  ...client
-}: TlsMaterial): Promise<{ readonly secureContext: SecureContext }> {
+async function secureContextOf({ ca, ...client }: TlsMaterial = {}): Promise<SecureContext> {
   const { createSecureContext } = await import('node:tls');
-  return { secureContext: createSecureContext({ ...client, ca: [...ca] }) };
+  return createSecureContext({ ...client, ...(ca && { ca: [...ca] }) });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /**

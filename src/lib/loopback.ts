@@ -1,10 +1,31 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
+
+type Subnet = readonly [network: string, prefix: number];
+
+/** Networks of both families. Node's list of them takes 3 ms to make, so it waits for the first address. */
+class Networks {
+  readonly #ipv4: readonly Subnet[];
+  readonly #ipv6: readonly Subnet[];
+  #list: BlockList | undefined;
+
+  constructor(ipv4: readonly Subnet[], ipv6: readonly Subnet[]) {
+    this.#ipv4 = ipv4;
+    this.#ipv6 = ipv6;
+  }
+
+  contain(address: string): boolean {
+    const family = isIP(address);
+    if (family === 0) return false;
+    this.#list ??= blockList(this.#ipv4, this.#ipv6);
+    return this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
 
 /** Loopback in IPv4 and IPv6. */
-const LOOPBACK = blockList([['127.0.0.0', 8]], [['::1', 128]]);
+const LOOPBACK = new Networks([['127.0.0.0', 8]], [['::1', 128]]);
 
 /** What is no place for a public server: IANA's special-purpose registries (RFC 6890), and multicast. */
-const PRIVATE = blockList(
+const PRIVATE = new Networks(
   [
     ['0.0.0.0', 8],
     ['10.0.0.0', 8],
@@ -29,20 +50,14 @@ const PRIVATE = blockList(
 /** `localhost`, `*.localhost`, 127.0.0.0/8 or ::1, mapped into IPv6 or not; brackets allowed. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  return host === 'localhost' || host.endsWith('.localhost') || contains(LOOPBACK, host);
+  if (isIPv4(host)) return host.startsWith('127.');
+  return host === 'localhost' || host.endsWith('.localhost') || LOOPBACK.contain(host);
 }
 
 /** Loopback, private, link-local, shared, multicast or unspecified: no place for a public server. */
 export function isPrivateAddress(address: string): boolean {
-  return contains(PRIVATE, address);
+  return PRIVATE.contain(address);
 }
-
-function contains(list: BlockList, address: string): boolean {
-  const family = isIP(address);
-  return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-type Subnet = readonly [network: string, prefix: number];
 
 function blockList(ipv4: readonly Subnet[], ipv6: readonly Subnet[]): BlockList {
   const list = new BlockList();

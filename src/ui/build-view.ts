@@ -1,6 +1,5 @@
 import type { Ora } from 'ora';
 import type { BuildEvent, PushedLayer } from '../deploy/build-image.js';
-import { formatSize } from '../lib/size.js';
 import { amountOf, doneIn, plainBuildLines, runningLine } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
@@ -34,7 +33,7 @@ class BuildLines implements BuildView {
   };
 
   readonly showPush = (_current: number, _total: number, layer: PushedLayer): void => {
-    if (this.#linesOf === plainBuildLines && layer.state !== 'pushing') this.interject(layerLine(layer));
+    if (this.#linesOf === plainBuildLines && layer.state !== 'pushing') this.interject(layer.text);
   };
 
   interject(line: string): void {
@@ -71,7 +70,7 @@ class BuildTerminal implements BuildView {
   readonly showPush = (current: number, total: number, layer: PushedLayer): void => {
     if (layer.state === 'pushing') {
       this.#draw(`pushing: ${amountOf(current, total)}; ${layer.id} ${amountOf(layer.current, layer.total)}`);
-    } else this.interject(`✔ ${layerLine(layer)}`);
+    } else this.interject(`✔ ${layer.text}`);
   };
 
   interject(line: string): void {
@@ -99,9 +98,4 @@ class BuildTerminal implements BuildView {
     this.#drawn = ora({ stream: this.#io.stderr, discardStdin: false, text: 'Building' }).start();
     return this.#drawn;
   }
-}
-
-function layerLine({ id, state, total }: PushedLayer): string {
-  const became = { pushing: 'is sent', pushed: 'pushed', exists: 'already there', mounted: 'mounted' }[state];
-  return `layer ${id} ${became}${total > 0 ? `  ${formatSize(total)}` : ''}`;
 }

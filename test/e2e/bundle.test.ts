@@ -106,7 +106,7 @@ describe("the bundle's code cache", () => {
        vm.Script = class extends vm.Script {
          constructor(source, options) {
            super(source, options);
-           count[this.cachedDataRejected ? 'refused' : 'accepted'] += 1;
+           if (options.cachedData) count[this.cachedDataRejected ? 'refused' : 'accepted'] += 1;
          }
        };
        process.on('exit', () => process.stderr.write(JSON.stringify(count)));`,
@@ -119,9 +119,9 @@ describe("the bundle's code cache", () => {
     return { ...(JSON.parse(stderr) as { accepted: number; refused: number }), stdout };
   };
 
-  it('is taken by V8 for every chunk', async () => {
+  it('is taken by V8 for every pack of chunks', async () => {
     const { accepted, refused } = await scripts();
-    expect(accepted).to.be.greaterThan(1);
+    expect(accepted).to.be.greaterThan(0);
     expect(refused).to.equal(0);
   });
 
@@ -135,7 +135,7 @@ describe("the bundle's code cache", () => {
     expect(damaged.accepted).to.equal(0);
     expect(damaged.stdout).to.equal(stdout);
 
-    await writeFile(join(bundle, 'code-cache-version'), '1.2.3.4');
+    await writeFile(join(bundle, 'code-cache.json'), JSON.stringify({ v8: '1.2.3.4', packs: {} }));
     expect(await scripts()).to.deep.equal({ accepted: 0, refused: 0, stdout });
   });
 });

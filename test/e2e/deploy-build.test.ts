@@ -67,6 +67,7 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect(result.build).to.not.have.property('durations');
     expect(result.durations.build).to.be.greaterThan(0);
     expect(result.durations.push).to.be.greaterThan(0);
+    expect(first.stderr, 'the push, layer by layer').to.match(/^ +layer [0-9a-f]{12} pushed/m);
     expect((await stage.machines('shop')).map(({ config }) => config['image'])).to.deep.equal([
       `${repository}@${digest}`,
     ]);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { Dispatchers, type DispatcherOptions } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip, type UndiciClientOptions } from '../../../src/http/undici-client.js';
@@ -306,6 +307,44 @@ describe('The HTTP client', () => {
         failureOf(() => client.send({ method: 'GET', url: `https://${server.host}/` })),
       );
       expect(error.code).to.equal('connection_timed_out');
+    });
+
+    it('(no answer about a name) does not wait for it in https either', async () => {
+      const error = await using({ connectTimeoutMs: 200, resolve: () => undefined }, (client) =>
+        failureOf(() => client.send({ method: 'GET', url: 'https://registry.test/' })),
+      );
+      expect(error.code).to.equal('connection_timed_out');
+    });
+
+    it('(a connection that ends before TLS begins) ends as connection_lost', async () => {
+      const server = createServer((socket) => socket.resetAndDestroy());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const error = await using({}, (client) =>
+        failureOf(() => client.send({ method: 'GET', url: `https://127.0.0.1:${port}/` })),
+      );
+      server.close();
+      expect(error.code).to.equal('connection_lost');
+    });
+
+    it('(a name of a stranger that leads home) is connected to in no scheme', async () => {
+      let connections = 0;
+      const server = createServer(() => (connections += 1));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const resolve: DispatcherOptions['resolve'] = (hostname, _options, callback) =>
+        callback(null, [{ address: hostname === 'evil.test' ? '127.0.0.1' : '203.0.113.1', family: 4 }]);
+      await using({ resolve }, async (client) => {
+        for (const scheme of ['http', 'https']) {
+          const request = { method: 'GET', url: new URL(`${scheme}://evil.test:${port}/`) };
+          const namedBy = new URL('https://registry.test/');
+          client.connectEarly(request.url, 1, { namedBy });
+          const error = await failureOf(() => client.send({ ...request, namedBy }));
+          expect(error.code).to.equal('insecure_refused');
+        }
+      });
+      server.close();
+      expect(connections).to.equal(0);
     });
 
     it('(called off) throws the reason it was called off with', async () => {
