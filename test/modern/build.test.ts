@@ -199,6 +199,38 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     });
     expect(wrong.stderr).to.contain('Dockerfile:2: unknown instruction: RUM');
   });
+
+  it('what fails is told with the line on which it begins: of here-documents too, and where the engine words it anew', async () => {
+    const script = ['RUN <<EOF', 'echo first', 'false-indeed', 'EOF'];
+    for (const [lines, at, told] of [
+      [[`FROM ${BASE}`, '', 'RUN true', ...script], 4, 'RUN <<EOF (echo first...)'],
+      // What stands in a here-document is no instruction, whatever it looks like.
+      [[`FROM ${BASE}`, 'COPY <<END /x', ...script, 'END', ...script], 8, 'RUN <<EOF (echo first...)'],
+      // Many begin alike; those of the first stage are not run.
+      [
+        [
+          `FROM ${BASE} AS no`,
+          ...script,
+          `FROM ${BASE}`,
+          'RUN <<EOF',
+          'echo first',
+          'true',
+          'EOF',
+          ...script,
+        ],
+        ...([11, 'RUN <<EOF (echo first...)'] as const),
+      ],
+      [[`FROM ${BASE}`, 'ARG FILE=none', 'RUN true', 'COPY $FILE /', 'RUN true'], 4, '[3/4] COPY none /'],
+      [[`FROM ${BASE}`, 'RUN sh -ex <<-"A" | tee /out; exit 4', '\techo one', '\tA'], 2, 'RUN sh -ex <<-"A"'],
+    ] as const) {
+      await using context = await makeContext({ Dockerfile: `${lines.join('\n')}\n` });
+      const { code, stderr } = await runProgram(['build', context.path, '--tag', 'x:1'], {
+        env: { DOCKER_HOST: engine.dockerHost },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(`Dockerfile:${at}: ${told}`);
+    }
+  });
 });
 
 describe('deployer build, on Docker 28 with a graphdriver store', function () {

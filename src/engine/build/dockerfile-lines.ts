@@ -1,12 +1,49 @@
 /**
- * The line, from 1, on which the instruction begins that a build's step was made of.
+ * The line, from 1, on which the instruction begins that a build's step was made of: the only one of these words,
+ * else the one that the step's number leads to. Many scripts in here-documents begin alike, and in `COPY $FILE /`
+ * the engine puts the file's name.
  * @param step `[build 2/3] RUN make`
- * @returns undefined where the step is no instruction, or stands there more than once
+ * @returns undefined where the step is no instruction, or it can't be told which
  */
 export function lineOfStep(dockerfile: string, step: string): number | undefined {
-  const wanted = folded(step.replace(/^\[[^\]]*\]\s*/, ''));
-  const lines = instructionsOf(dockerfile).filter(({ text }) => text === wanted);
-  return lines.length === 1 ? lines[0]?.line : undefined;
+  const [, place = '', words = step] = /^\[([^\]]*)\]\s*([^]*)/.exec(step) ?? [];
+  const wanted = folded(words);
+  const instructions = instructionsOf(dockerfile);
+  const alike = instructions.filter(({ text }) => text === wanted);
+  if (alike.length === 1) return alike[0]?.line;
+  const there = instructionAt(place, instructions);
+  if (there === undefined) return undefined;
+  const fits = alike.length === 0 ? keywordOf(there.text) === keywordOf(wanted) : there.text === wanted;
+  return fits ? there.line : undefined;
+}
+
+/**
+ * @param place as BuildKit has it: `2/3`, `build 2/3`, `linux/amd64 stage-1  2/10`
+ * @returns undefined also where others are counted: by the classic builder ENV and the like, with ONBUILD the base's
+ */
+function instructionAt(place: string, instructions: readonly Instruction[]): Instruction | undefined {
+  const [number, stage, at, of] = /(?:^|\s)(?:([^\s/]+)\s+)?(\d+)\/(\d+)$/.exec(place) ?? [];
+  if (number === undefined) return undefined;
+  const stages = instructions.filter(({ text }) => text.startsWith('FROM '));
+  const index = stages.findIndex(({ text }, count) => {
+    if (stage === undefined) return stages.length === 1;
+    return stage.toLowerCase() === (/ AS (\S+)$/i.exec(text)?.[1]?.toLowerCase() ?? `stage-${count}`);
+  });
+  const { line: begin = Infinity } = stages[index] ?? {};
+  const { line: end = Infinity } = stages[index + 1] ?? {};
+  const steps = instructions.filter(
+    ({ line, text }) => line > begin && line < end && STEPS.has(keywordOf(text)),
+  );
+  const before = Number(of) - steps.length;
+  // The base image is a step, unless it is none (scratch) or another stage.
+  return before === 0 || before === 1 ? steps[Number(at) - before - 1] : undefined;
+}
+
+/** The instructions that BuildKit makes steps of, beside FROM. */
+const STEPS: ReadonlySet<string> = new Set(['RUN', 'COPY', 'ADD', 'WORKDIR']);
+
+function keywordOf(text: string): string {
+  return text.split(' ', 1)[0] ?? '';
 }
 
 export interface Instruction {
