@@ -42,6 +42,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'an archive that is not there': {
     args: ['image', 'inspect', 'docker-archive:x.tar'],
+    exit: 3,
     says: /^✖ docker-archive:x\.tar can't be read: it is not there/,
   },
   'an app name in capitals': {
@@ -261,7 +262,7 @@ describe('input that can not be acted on', function () {
     await bystander.stop();
   });
 
-  it('is named, with exit 2 (6 for a build, 4 without a token), before anything is asked of anyone', async () => {
+  it('is named, with exit 2 (6 for a build, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
     const folder = join(stage.folder, 'empty');
     await mkdir(join(folder, 'folder'), { recursive: true });
     await mkdir(join(folder, '.git'), { recursive: true });
