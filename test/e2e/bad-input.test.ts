@@ -144,11 +144,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'credentials where there is no such argument': {
     args: ['image', 'inspect', 'example:v1', 'robot:hunter2@registry.example.com'],
-    says: /^✖ too many arguments: "\*\*\*registry\.example\.com"\n(?![^]*hunter2)/,
+    says: /^✖ too many arguments: "\*\*\*@registry\.example\.com"\n(?![^]*hunter2)/,
   },
   'credentials for a command': {
     args: ['robot:pw@registry.example.com/app'],
-    says: /^✖ "\*\*\*registry\.example\.com\/app" is not a command of deployer\n(?![^]*:pw)/,
+    says: /^✖ "\*\*\*@registry\.example\.com\/app" is not a command of deployer\n(?![^]*:pw)/,
   },
   'an argument too many': {
     args: ['deploy', '.', 'more', '-a', 'shop'],
