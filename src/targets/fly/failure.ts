@@ -18,7 +18,7 @@ export function rolledBack(failure: Failure, putBack: string): DeployerError {
   return new DeployerError(code, `v${release.version} ${whatHappened(reason)}; ${putBack}`, {
     cause: reason,
     evidence: evidenceOf(reason),
-    suggestions: reason instanceof DeployerError ? reason.suggestions : [],
+    suggestions: suggestionsOf(reason),
   });
 }
 
@@ -48,12 +48,17 @@ export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: n
   );
 }
 
-function mends({ app, release }: Failure): string[] {
+/** What runs now comes first, then what stopped the release. */
+function mends({ app, release, reason }: Failure): string[] {
   const back = release.lastHealthy;
   return [
     ...(back === undefined ? [] : [`deployer release rollback v${back} -a ${app}`]),
-    `deployer status -a ${app}`,
+    ...new Set([...suggestionsOf(reason), `deployer status -a ${app}`]),
   ];
+}
+
+function suggestionsOf(reason: unknown): readonly string[] {
+  return reason instanceof DeployerError ? reason.suggestions : [];
 }
 
 function whatHappened(reason: unknown): string {

@@ -123,11 +123,14 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   if (!launch) return stayAsleep(restored, options, signal);
   // A machine that was not healthy before is not asked for more than it gave.
   if (!isHealthy(before)) return;
-  const { clock, timeoutMs } = options;
+  const { clock } = options;
   const mark = markRun(now, restored);
   const quiet = (): void => undefined;
+  const steadyMs = steadyTimeOf(definedChecks(config), options.minHealthyMs);
+  // As for a release: the time that its health has to last is none of what it has to come up.
+  const timeoutMs = options.timeoutMs + steadyMs;
   const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: quiet, remind: quiet });
-  await becomeHealthy(watch, steadyTimeOf(definedChecks(config), options.minHealthyMs));
+  await becomeHealthy(watch, steadyMs);
 }
 
 /** An earlier try has come so far already. */

@@ -85,6 +85,17 @@ describe('a release whose machine does not become healthy', () => {
     expectOldEverywhere(2);
   });
 
+  it('is undone also where health has to last longer than a machine may take to come up', async () => {
+    await fly.seed(1);
+    const { error, status } = await deployFailing(
+      { checks: { output: 'connection refused' } },
+      { config: { waitTimeoutMs: 8000, minHealthyMs: 12_000 } },
+    );
+    expect(error).to.include({ code: 'release_rolled_back', exit: 8 });
+    expect(status).to.equal('rolled-back');
+    expectOldEverywhere(1);
+  });
+
   it('times out when the machine never starts', async () => {
     await fly.seed(1);
     const { error } = await deployFailing({ neverStarts: true }, { config: { waitTimeoutMs: 5000 } });
@@ -158,6 +169,8 @@ describe('a release whose machine does not become healthy', () => {
       );
       expect(status).to.equal('failed');
       expect(error).to.include({ code: 'timed_out', exit: 11 });
+      expect(error.suggestions[0]).to.equal('deployer release rollback v1 -a shop');
+      expect(error.suggestions, 'what mends the machine').to.have.length.greaterThan(2);
     });
   });
 
