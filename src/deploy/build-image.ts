@@ -107,6 +107,11 @@ export interface Pushed extends Required<
   readonly durationMs: number;
 }
 
+interface ReadBefore {
+  readonly engine: EngineCapabilities;
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+}
+
 /** A build and the push after it. Prepared by reading alone, so that a plan can tell of both. */
 export class ImageBuild {
   readonly started: number;
@@ -116,12 +121,13 @@ export class ImageBuild {
   readonly #builder: Builder;
   readonly #request: BuildImageRequest;
   readonly #ports: BuildImagePorts;
+  readonly #secrets: ReadonlyMap<string, Uint8Array>;
 
   private constructor(
     started: number,
     request: BuildImageRequest,
     ports: BuildImagePorts,
-    engine: EngineCapabilities,
+    { engine, secrets }: ReadBefore,
   ) {
     this.started = started;
     this.engine = engine;
@@ -129,13 +135,19 @@ export class ImageBuild {
     this.output = outputFor(request, this.#builder, engine);
     this.#request = request;
     this.#ports = ports;
+    this.#secrets = secrets;
   }
 
-  /** @throws DeployerError `build_unavailable` for what the engine can't do; `engine_unavailable` */
+  /**
+   * @throws DeployerError `usage` (a secret or an agent that is not there), `build_unavailable` for what the engine
+   *   can't do, `engine_unavailable`
+   */
   static async prepare(request: BuildImageRequest, ports: BuildImagePorts): Promise<ImageBuild> {
     const started = ports.clock.now();
     for (const { socket } of request.sshAgents ?? []) await requireSocket(socket, '--ssh');
-    return new ImageBuild(started, request, ports, await probeEngine(ports.engine, ports.signal));
+    const secrets = await readSecrets(request.secrets, ports);
+    const engine = await probeEngine(ports.engine, ports.signal);
+    return new ImageBuild(started, request, ports, { engine, secrets });
   }
 
   async build(): Promise<Built> {
@@ -147,10 +159,7 @@ export class ImageBuild {
     const built =
       builder.kind === 'classic'
         ? await buildClassic(settings, builder, ports)
-        : await build(
-            { ...settings, output: this.output, secrets: await readSecrets(settings.secrets, this.#ports) },
-            ports,
-          );
+        : await build({ ...settings, output: this.output, secrets: this.#secrets }, ports);
     return { ...built, durationMs: clock.now() - started };
   }
 

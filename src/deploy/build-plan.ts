@@ -27,6 +27,14 @@ export interface PlannedBuild {
   };
 }
 
+/** What is asked of registries before the build. */
+export interface RegistryFacts {
+  /** What is pushed there is given to those alone who are logged in. */
+  readonly isPrivate: boolean;
+  /** Below which a repository's blobs and manifests are. */
+  readonly urlOf: (repository: Pick<Reference, 'domain' | 'path'>) => string;
+}
+
 /** Whether the image will say where it comes from, and why so. */
 export interface ProvenanceChoice {
   readonly mode: 'off' | 'min' | 'max';
@@ -45,10 +53,11 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
   target: Target<State, R>,
   inputs: Omit<PlanInputs<State>, 'found' | 'shape'>,
   build: PlannedBuild,
+  { isPrivate, urlOf }: RegistryFacts,
 ): PlanDocument {
   const { config, requested, releaseId, rollback, detach, lockWaitMs } = inputs;
   const { reference } = build;
-  const found = { reference, stored: { digest: TO_COME }, isPrivate: false };
+  const found = { reference, stored: { digest: TO_COME }, isPrivate };
   const adapted = decideAdaptation(target, { ...inputs, found, shape: shapeToCome(build) });
   const image = { requested, deployed: repositoryOf(adapted.to ?? reference) };
   const release = target.plan(
@@ -67,7 +76,7 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
       ...copySteps(adapted),
       { step: 'release', action: 'release', summary: `Release v${version} (${release.summary})` },
     ],
-    writes: [...writesOf(build, adapted), ...release.writes],
+    writes: [...writesOf(build), ...copyWrites(adapted, urlOf), ...release.writes],
     release: release.release,
   };
 }
@@ -144,7 +153,7 @@ function copySteps({ to }: Adapted): PlanStep[] {
     : [{ step: 'push', action: 'copy', summary: `from there to ${repositoryOf(to)}` }];
 }
 
-function writesOf({ reference, engine, platform }: PlannedBuild, { to }: Adapted): PlannedWrite[] {
+function writesOf({ reference, engine, platform }: PlannedBuild): PlannedWrite[] {
   const repository = repositoryOf(reference);
   const name = formatReference(reference);
   return [
@@ -158,14 +167,11 @@ function writesOf({ reference, engine, platform }: PlannedBuild, { to }: Adapted
       url: `${engine.address}/images/${repository}/push`,
       summary: `the engine sends ${reference.domain} what it has not, and sets the tag ${reference.tag}`,
     },
-    ...(to === undefined
-      ? []
-      : [
-          {
-            method: 'PUT',
-            url: `https://${to.domain}/v2/${to.path}/`,
-            summary: 'its blobs and manifests, those that are not there',
-          },
-        ]),
   ];
+}
+
+function copyWrites({ to }: Adapted, urlOf: RegistryFacts['urlOf']): PlannedWrite[] {
+  if (to === undefined) return [];
+  const summary = 'its blobs and manifests, those that are not there';
+  return [{ method: 'PUT', url: urlOf(to), summary }];
 }

@@ -66,7 +66,7 @@ export class Delivery {
     const blobs = blobsOf(manifests);
     const planned: PlannedPush = {
       to: reference,
-      url: ports.registry.requests.urlOf(to, '').href.replace(/\/$/, ''),
+      url: repositoryUrl(ports.registry, to),
       digest: tree.stored.digest,
       blobs: blobs.length,
       bytes: blobs.reduce((sum, { size }) => sum + size, 0),
@@ -95,6 +95,14 @@ export class Delivery {
     }
     return describe(tally.progress);
   }
+}
+
+/** Below which its blobs and manifests are: `https://registry.fly.io/v2/example` */
+export function repositoryUrl(
+  { requests }: DeliveryPorts['registry'],
+  repository: Pick<Reference, 'domain' | 'path'>,
+): string {
+  return requests.urlOf(repository, '').href.replace(/\/$/, '');
 }
 
 /** Said of the image, so that the same one gets the same tag, and none that another has. */

@@ -3,14 +3,14 @@ import type { DeployConfig } from '../config/deploy-config.js';
 import { readExposedPorts } from '../image/exposed-ports.js';
 import { parseImageLocation, type ImageLocation } from '../image/location.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
-import type { PrivacyPorts } from '../image/privacy.js';
+import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
 import { makeBuildPlan } from './build-plan.js';
 import { buildWish, type BuildAsked, type BuildWish } from './build-wish.js';
 import { Building, type BuildingPorts, type BuildRequest } from './building.js';
 import { announce, carryOut, toItsEnd, type Deployed } from './carry-out.js';
-import { Delivery, type DeliveryPorts } from './delivery.js';
+import { Delivery, repositoryUrl, type DeliveryPorts } from './delivery.js';
 import type { EventSink } from './events.js';
 import { decideAdaptation, makePlan, summaryOfStep } from './plan.js';
 import type { DeployResult } from './result.js';
@@ -117,7 +117,7 @@ async function answerOf(
 
 /** Decides how the image is built, and what becomes of it then. */
 async function planBuild<State, R extends ReleasePlan>(
-  { request, ports, steps, copying }: Scene<State, R>,
+  { request, ports, steps, copying, privacy }: Scene<State, R>,
   state: State,
   toBuild: BuildRequest,
 ) {
@@ -130,7 +130,11 @@ async function planBuild<State, R extends ReleasePlan>(
       steps,
     );
     const inputs = { ...request, requested: request.image, state };
-    const plan = makeBuildPlan(target, inputs, building.planned);
+    const plan = makeBuildPlan(target, inputs, building.planned, {
+      isPrivate:
+        privacy !== undefined && (await isPrivate(toBuild.reference, privacy, copying.signal, false)),
+      urlOf: (repository) => repositoryUrl(copying.registry, repository),
+    });
     return { value: { plan, run: () => building.run() }, summary: summaryOfStep(plan, 'adapt') };
   });
 }

@@ -22,17 +22,21 @@ export function isKeptBack(status: number, code = ''): boolean {
   return KEPT_BACK.has(status) || (status === 0 && REFUSED.has(code));
 }
 
-/** Whether an image that was found is there for those alone who are logged in, as who found it is. */
+/**
+ * Whether an image is there for those alone who are logged in, as who asks is.
+ * @param isThere of one that is still to be pushed, a registry's 404 tells a stranger nothing
+ */
 export async function isPrivate(
   reference: Reference,
   { credentials, anonymous }: PrivacyPorts,
   signal: AbortSignal,
+  isThere = true,
 ): Promise<boolean> {
   if ((await credentials.find(reference.domain, reference.path)) === undefined) return false;
   try {
     // HEAD: a registry may count a GET as a pull, and strangers have few.
     const { status } = await anonymous.manifest(reference, { method: 'HEAD', signal });
-    return isKeptBack(status);
+    return isKeptBack(status) && (isThere || status !== 404);
   } catch (error) {
     signal.throwIfAborted();
     // Whatever else keeps the answer from coming says nothing about the image.

@@ -9,6 +9,7 @@ import { documentIn } from '../support/json-documents.js';
 import { onTerminal, stable } from '../support/on-terminal.js';
 import { pidsOf } from '../support/processes.js';
 import type { Finished } from '../support/program.js';
+import { basicEntry, loggedIn } from '../support/registry-connection.js';
 import { requires } from '../support/requirements.js';
 import { flyToml, setStage, type Stage } from '../support/stage.js';
 
@@ -138,6 +139,35 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect(foreign.code, foreign.stderr).to.equal(5);
   });
 
+  it('where the platform is not logged in, plans and makes the copy to its own registry too', async () => {
+    await using closed = await startDockerRegistry({ auth: { kind: 'basic', user: 'a', password: 'b' } });
+    await using context = await makeContext({ Dockerfile: dockerfile('closed') });
+    const own = stage.platform.emulator.registry;
+    const options = {
+      env: {
+        ...engineEnv().env,
+        ...loggedIn(closed.host, basicEntry('a', 'b')),
+        FLY_REGISTRY_HOST: own,
+      },
+    };
+    const args = ['deploy', context.path, '-i', `${closed.host}/team/app:v1`, '-a', 'closed', '--json'];
+    const dry = await stage.run([...args, '--dry-run'], options);
+    expect(dry.code, dry.stderr).to.equal(0);
+    const { plan } = documentIn('plan', dry.stdout);
+    expect(plan.steps.map(({ action }) => action)).to.deep.equal([
+      'none',
+      'build',
+      'push',
+      'copy',
+      'release',
+    ]);
+    expect(plan.writes.map(({ url }) => url)).to.include(`http://${own}/v2/closed`);
+    const done = await stage.run(args, options);
+    expect(done.code, done.stderr).to.equal(0);
+    const { image } = documentIn('deploy', done.stdout);
+    expect(image.deployed).to.equal(`${own}/closed@${image.digest}`);
+  });
+
   it('with --build always builds over what is there, with an event for each step of the build', async () => {
     await using context = await makeContext({
       'docker/Dockerfile': dockerfile('two', 'ARG WHO=nobody\nRUN echo built for $WHO; seq 1 3000\n'),
@@ -190,7 +220,7 @@ describe('deployer deploy, of an image that has to be built', function () {
     program.kill('SIGINT');
     await eventually(
       async () => expect(await pidsOf('sleep 4713'), program.stderr()).to.deep.equal([]),
-      8000,
+      3000,
     );
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { DeployerError, messageOf } from '../../lib/errors.js';
+import { asUnreadable } from '../context/content.js';
 import type { PatternMatcher } from '../context/pattern-matcher.js';
 import type { DockerfileSource } from './build.js';
 
@@ -20,7 +21,7 @@ export interface ClassicDockerfile {
  * it is one of the context's that are sent; else under a name of its own, which an ignore file keeps out of what COPY
  * takes. The name hangs on its content alone, so that the next build of the same finds the cache of this one.
  * @param excluded what is left out of the context
- * @throws DeployerError `usage` when it can't be read
+ * @throws DeployerError `usage` when it can't be read, `context_unreadable` for the ignore file
  */
 export async function placeInArchive(
   source: DockerfileSource,
@@ -35,14 +36,21 @@ export async function placeInArchive(
   const path = `.dockerfile.${createHash('sha256').update(text).digest('hex').slice(0, 20)}`;
   // One that COPY is to take stays, with a line more, as docker has it.
   const isSent = excluded?.matches('.dockerignore') !== true;
-  const ignored = isSent
-    ? await readFile(join(context, '.dockerignore'), 'utf8').catch(() => undefined)
-    : undefined;
+  const ignored = isSent ? await readSentIgnoreFile(context) : undefined;
   const placed = new Map([
     ['.dockerignore', Buffer.from(`${ignored ?? '.dockerignore'}\n${path}\n`)],
     [path, Buffer.from(text)],
   ]);
   return { path, text, shown, placed };
+}
+
+async function readSentIgnoreFile(context: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(context, '.dockerignore'), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw asUnreadable('.dockerignore', error);
+  }
 }
 
 async function readSource(
