@@ -82,12 +82,12 @@ const UNREAD_EXPERIMENTAL_KEYS: UnreadKeys = {
   use_zstd: 'no effect here',
 };
 
-// Other ways to build than from a Dockerfile: of no effect on the release of an image that exists.
+// Other ways to build than from a Dockerfile: whoever waits for them is told that they are not taken.
 const UNREAD_BUILD_KEYS: UnreadKeys = {
-  builder: 'no effect here',
-  buildpacks: 'no effect here',
-  settings: 'no effect here',
-  builtin: 'no effect here',
+  builder: 'warn',
+  buildpacks: 'warn',
+  settings: 'warn',
+  builtin: 'warn',
   ignorefile: 'warn',
   compression: 'no effect here',
   compression_level: 'no effect here',

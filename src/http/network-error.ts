@@ -37,7 +37,11 @@ const TLS: Answer = {
 const NO_TLS: Answer = {
   code: 'tls_failed',
   what: (host) => `${host} does not speak TLS`,
-  suggestions: ['check the port', 'for a registry that speaks plain http: --insecure-registry HOST'],
+  suggestions: [
+    'check the port',
+    'for a registry that speaks plain http: --insecure-registry HOST',
+    'for an API that does: http:// in its URL',
+  ],
 };
 const CLIENT_CERTIFICATE: Answer = {
   code: 'tls_failed',

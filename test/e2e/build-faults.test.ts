@@ -199,6 +199,15 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(unnameable.stderr).to.contain('sub/latin-\uFFFD of the build context').and.contain('UTF-8');
   });
 
+  it('does not blame the Dockerfile for a registry that the engine does not reach', async () => {
+    for (const host of ['127.0.0.1:1', 'registry.invalid']) {
+      await using context = await makeContext({ Dockerfile: `FROM ${host}/base:1\n` });
+      const { code, stderr } = await run([context.path, '--tag', 'never:1']);
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('Try: check that the engine reaches the registry of the base image');
+    }
+  });
+
   it('a .dockerignore that is a folder is an error that names it', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n` });
     await mkdir(join(context.path, '.dockerignore'));

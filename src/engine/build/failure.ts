@@ -39,9 +39,15 @@ function suggestionsFor(code: ErrorCode, where: string, said: readonly string[])
   if (code !== 'build_failed') {
     return ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'];
   }
-  return said.some((line) => /no space left on device/i.test(line))
-    ? ["make room on the engine's disk: docker system df, docker builder prune"]
-    : [`mend ${where} or what it works on, and build again`];
+  const anyOf = (words: RegExp): boolean => said.some((line) => words.test(line));
+  if (anyOf(/no space left on device/i))
+    return ["make room on the engine's disk: docker system df, docker builder prune"];
+  // The frontend's or the engine's own requests: a RUN that fails at them prints other words.
+  if (
+    anyOf(/^(?:.*: )?(?:failed to do request|Get "https?:|Head "https?:).*(?:dial tcp|lookup |i\/o timeout)/)
+  )
+    return ['check that the engine reaches the registry of the base image: its DNS and proxy are its own'];
+  return [`mend ${where} or what it works on, and build again`];
 }
 
 function syntaxError(reason: string, where: string): DeployerError {

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { listReferrers } from '../../../src/registry/referrers.js';
+import { digestOf } from '../../../src/oci/digest.js';
 import { makeCopier } from '../../support/copying.js';
+import { startEmulatorRegistry } from '../../support/emulator-registry.js';
 import { startFaultyProxy } from '../../support/faulty-proxy.js';
 import { startHostileServer } from '../../support/hostile-server.js';
 import { attestationOf, index, randomImage } from '../../support/image-fixtures.js';
@@ -79,5 +81,34 @@ describe('A list of referrers that goes on elsewhere', () => {
       await listReferrers(requests, { domain: server.host, path: 'app' }, digest as never),
     ).to.deep.equal([]);
     expect([server.requests.length, elsewhere.requests.length]).to.deep.equal([1, 0]);
+  });
+});
+
+describe('A layer that says where else it can be had (urls)', () => {
+  it('is left where it is: nobody asks the host that its manifest names', async () => {
+    await using elsewhere = await startHostileServer(() => ({ body: 'a layer' }));
+    await using registry = await startEmulatorRegistry();
+    await using copier = await makeCopier();
+    const image = randomImage([1000, 2000]);
+    const document = JSON.parse(image.bytes.toString()) as { layers: object[] };
+    document.layers[1] = {
+      ...document.layers[1],
+      mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+      urls: [`${elsewhere.url}/layer`],
+    };
+    const bytes = Buffer.from(JSON.stringify(document));
+    const foreign = {
+      ...image,
+      bytes,
+      size: bytes.length,
+      digest: digestOf(bytes),
+      blobs: image.blobs.slice(0, -1),
+    };
+    const folder = join(copier.folder, 'in');
+    await writeLayout(folder, { v1: foreign });
+    const { digest } = await copier.copy(`oci:${folder}:v1`, `${registry.host}/foreign:v1`);
+    expect(digest).to.equal(foreign.digest);
+    await copier.copy(`${registry.host}/foreign:v1`, `oci:${join(copier.folder, 'out')}:v1`);
+    expect(elsewhere.requests).to.deep.equal([]);
   });
 });
