@@ -11,7 +11,7 @@ interface RegistryOptions {
   readonly userAgent: string;
   readonly insecure: readonly string[];
   readonly warn: (message: string) => void;
-  readonly onSecret: (secret: string) => void;
+  readonly keepSecret: (secret: string) => void;
   readonly trace?: (roundTrip: RoundTrip) => void;
 }
 
@@ -34,7 +34,7 @@ export function registryOptions(io: Io, program: Program, insecure: readonly str
       if (!io.quiet) say(`warning: ${message}`);
     },
     // A registry may repeat in an error what it was sent.
-    onSecret: (secret) => io.redactor.add(secret),
+    keepSecret: (secret) => io.redactor.add(secret),
     ...(io.verbose
       ? {
           trace: ({ method, url, status, durationMs }: RoundTrip) =>

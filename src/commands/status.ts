@@ -1,9 +1,8 @@
 import { BaseCommand } from '../cli/base-command.js';
 import { appFlags } from '../cli/flags.js';
 import { registryOptions } from '../cli/registry-options.js';
-import { loadAppConfig } from '../config/load-config.js';
 import { readStatus, type StatusDocument } from '../deploy/app-documents.js';
-import { connectApi } from '../targets/connect.js';
+import { connectApp } from '../targets/connect.js';
 import { statusLines } from '../ui/app-text.js';
 
 export default class Status extends BaseCommand {
@@ -13,15 +12,8 @@ export default class Status extends BaseCommand {
 
   async run(): Promise<StatusDocument> {
     const { flags } = await this.parse(Status);
-    const { env, redactor } = this.io;
-    const inputs = { flags, env, cwd: process.cwd() };
-    const { app, target: name } = await loadAppConfig(inputs);
-    const keepSecret = (token: string): void => redactor.add(token);
-    const target = await connectApi(name, {
-      ...registryOptions(this.io, this.config),
-      ...inputs,
-      keepSecret,
-    });
+    const ports = { ...registryOptions(this.io, this.config), flags, cwd: process.cwd() };
+    const { app, target } = await connectApp(ports);
     const status = await readStatus(target, app, this.signal);
     for (const line of statusLines(status)) this.out(line);
     return status;

@@ -22,7 +22,7 @@ export interface ConnectOptions {
   readonly warn: (message: string) => void;
   readonly trace?: (roundTrip: RoundTrip) => void;
   /** Told every secret that is used, before it is. */
-  readonly onSecret?: (secret: string) => void;
+  readonly keepSecret?: (secret: string) => void;
   /** Told what each token is good for that a registry's token server gives. */
   readonly onToken?: (grant: TokenGrant) => void;
   /** Asked when docker and podman know nothing of a registry: what a target's own token opens. */
@@ -64,7 +64,7 @@ export function connectRegistry(options: ConnectOptions): RegistryConnection {
   });
   const credentials = telling(
     firstOf(new DockerCredentials({ env, home, warn }), options.fallback ?? anonymous),
-    options.onSecret ?? (() => undefined),
+    options.keepSecret ?? (() => undefined),
   );
   const memory = new FileChallengeMemory(join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'deployer'));
   const retry = retryPolicy(clock);

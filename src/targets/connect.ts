@@ -1,5 +1,11 @@
-import { apiCredentials, type ApiCredentials, type ApiInputs } from '../config/api-credentials.js';
+import {
+  apiCredentials,
+  type ApiCredentials,
+  type ApiFlags,
+  type ApiInputs,
+} from '../config/api-credentials.js';
 import type { TargetName } from '../config/deploy-config.js';
+import { loadAppConfig, type AppFlags } from '../config/load-config.js';
 import type { HttpClient } from '../http/client.js';
 import { Dispatchers } from '../http/dispatchers.js';
 import { UndiciClient, type RoundTrip } from '../http/undici-client.js';
@@ -34,6 +40,17 @@ export async function connectApi(name: TargetName, ports: ApiPorts): Promise<Tar
   const dispatchers = new Dispatchers({ env });
   const http = new UndiciClient({ dispatchers, userAgent, ...(trace === undefined ? {} : { trace }) });
   return connectTarget(name, { http, clock, api, env });
+}
+
+/**
+ * The app that flags, environment and file name, and its target, connected.
+ * @throws DeployerError `usage`, `config_invalid`, `config_not_found`, `api_unauthorized`
+ */
+export async function connectApp(
+  ports: ApiPorts & { readonly flags: AppFlags & ApiFlags },
+): Promise<{ readonly app: string; readonly target: Target }> {
+  const { app, target } = await loadAppConfig(ports);
+  return { app, target: await connectApi(target, ports) };
 }
 
 const CONNECT: Readonly<Record<TargetName, (ports: TargetPorts) => Promise<Target>>> = {

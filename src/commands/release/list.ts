@@ -1,9 +1,8 @@
 import { BaseCommand } from '../../cli/base-command.js';
 import { appFlags } from '../../cli/flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
-import { loadAppConfig } from '../../config/load-config.js';
 import { readReleases, type ReleaseListDocument } from '../../deploy/app-documents.js';
-import { connectApi } from '../../targets/connect.js';
+import { connectApp } from '../../targets/connect.js';
 import { releaseLines } from '../../ui/app-text.js';
 
 export default class ReleaseList extends BaseCommand {
@@ -13,15 +12,8 @@ export default class ReleaseList extends BaseCommand {
 
   async run(): Promise<ReleaseListDocument> {
     const { flags } = await this.parse(ReleaseList);
-    const { env, redactor } = this.io;
-    const inputs = { flags, env, cwd: process.cwd() };
-    const { app, target: name } = await loadAppConfig(inputs);
-    const keepSecret = (token: string): void => redactor.add(token);
-    const target = await connectApi(name, {
-      ...registryOptions(this.io, this.config),
-      ...inputs,
-      keepSecret,
-    });
+    const ports = { ...registryOptions(this.io, this.config), flags, cwd: process.cwd() };
+    const { app, target } = await connectApp(ports);
     const list = await readReleases(target, app, this.signal);
     for (const line of releaseLines(list)) this.out(line);
     return list;

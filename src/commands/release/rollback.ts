@@ -38,13 +38,10 @@ export default class ReleaseRollback extends BaseCommand {
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const { args, flags } = await this.parse(ReleaseRollback);
-    const { env, redactor } = this.io;
-    const inputs = { flags, env, cwd: process.cwd() };
-    const { config } = await loadConfig(inputs);
+    const apiPorts = { ...registryOptions(this.io, this.config), flags, cwd: process.cwd() };
+    const { config } = await loadConfig(apiPorts);
     const lockWaitMs = parseDuration(flags['lock-wait'], '--lock-wait');
-    const keepSecret = (token: string): void => redactor.add(token);
-    const options = registryOptions(this.io, this.config);
-    const target = await connectApi(config.target, { ...options, ...inputs, keepSecret });
+    const target = await connectApi(config.target, apiPorts);
 
     const { 'dry-run': dryRun } = flags;
     const request = { config, release: args.release, releaseId: randomUUID(), lockWaitMs, dryRun };

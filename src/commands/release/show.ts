@@ -2,9 +2,8 @@ import { releaseArg } from '../../cli/args.js';
 import { BaseCommand } from '../../cli/base-command.js';
 import { appFlags } from '../../cli/flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
-import { loadAppConfig } from '../../config/load-config.js';
 import { readRelease, type ReleaseDocument } from '../../deploy/app-documents.js';
-import { connectApi } from '../../targets/connect.js';
+import { connectApp } from '../../targets/connect.js';
 import { releaseDetailLines } from '../../ui/app-text.js';
 
 export default class ReleaseShow extends BaseCommand {
@@ -18,15 +17,8 @@ export default class ReleaseShow extends BaseCommand {
 
   async run(): Promise<ReleaseDocument> {
     const { args, flags } = await this.parse(ReleaseShow);
-    const { env, redactor } = this.io;
-    const inputs = { flags, env, cwd: process.cwd() };
-    const { app, target: name } = await loadAppConfig(inputs);
-    const keepSecret = (token: string): void => redactor.add(token);
-    const target = await connectApi(name, {
-      ...registryOptions(this.io, this.config),
-      ...inputs,
-      keepSecret,
-    });
+    const ports = { ...registryOptions(this.io, this.config), flags, cwd: process.cwd() };
+    const { app, target } = await connectApp(ports);
     const shown = await readRelease(target, app, args.release, this.signal);
     for (const line of releaseDetailLines(shown)) this.out(line);
     return shown;
