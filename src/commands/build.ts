@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, string } from '@oclif/core/flags';
@@ -10,8 +9,7 @@ import { contextAt, dockerfileAt } from '../config/build-files.js';
 import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import { readCacheFlags } from '../engine/build/cache.js';
-import { connectEngine } from '../engine/connect.js';
-import { Engine } from '../engine/engine.js';
+import { reachEngine } from '../engine/reach.js';
 import { parseRegistryImage } from '../image/location.js';
 import { ImageSearch } from '../image/search.js';
 import { ShapeReader } from '../image/shape.js';
@@ -60,7 +58,6 @@ export default class Build extends BaseCommand {
     const request = await requestOf(parsed, this.io.env);
     const { signal } = this;
     const { env, redactor } = this.io;
-    const engine = new Engine((await connectEngine({ env, home: homedir(), podman: true })).docker);
     const { registry, credentials } = connectRegistry({
       ...registryOptions(this.io, this.config, parsed.flags['insecure-registry']),
       warn: (message) => this.note(`warning: ${message}`),
@@ -70,7 +67,7 @@ export default class Build extends BaseCommand {
     this.view = view;
     try {
       const result = await buildImage(request, {
-        engine,
+        connectEngine: () => reachEngine(env),
         findLogin: (host) => credentials.find(host, request.reference.path),
         search: new ImageSearch(registry, clock),
         shapes: new ShapeReader(registry),

@@ -1,7 +1,6 @@
 import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
 import type { BuildSettings } from '../engine/build/query.js';
-import type { Engine } from '../engine/engine.js';
 import type { PushedLayer } from '../engine/push-layers.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
@@ -14,7 +13,13 @@ import { shortDigest } from '../oci/digest.js';
 import { mediaTypeName } from '../oci/media-types.js';
 import type { Reference } from '../oci/reference.js';
 import type { Target } from '../targets/target.js';
-import { ImageBuild, type BuildEvent, type BuildImageResult, type Pushed } from './build-image.js';
+import {
+  ImageBuild,
+  type BuildEvent,
+  type BuildImagePorts,
+  type BuildImageResult,
+  type Pushed,
+} from './build-image.js';
 import { chooseProvenance, platformToBuild, type PlannedBuild } from './build-plan.js';
 import { tellingTenths } from './delivery.js';
 import type { Vertex } from './events.js';
@@ -36,10 +41,8 @@ export interface BuildRequest {
   readonly platform?: Platform;
 }
 
-export interface BuildingPorts extends OpenSourcePorts {
-  readonly connectEngine: () => Promise<{ readonly engine: Engine; readonly address: string }>;
-  readonly keepSecret: (value: string) => void;
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface BuildingPorts
+  extends OpenSourcePorts, Pick<BuildImagePorts, 'connectEngine' | 'keepSecret' | 'env'> {
   readonly privacy: PrivacyPorts;
   readonly clock: Clock;
 }
@@ -70,13 +73,11 @@ export class Building {
     const platform = platformToBuild(asked, target);
     const provenance = chooseProvenance(source.provenance, source.configuredProvenance, target);
     const dockerfile = await source.dockerfile.read();
-    const { engine, address } = await ports.connectEngine();
     const account = new BuildAccount(steps);
     const image = await ImageBuild.prepare(
       { ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode, push: true },
       {
         ...ports,
-        engine,
         findLogin: (host) => ports.privacy.credentials.find(host, reference.path),
         shapes: new ShapeReader(ports.registry),
         lag: target.capabilities.lag,
@@ -84,7 +85,7 @@ export class Building {
         onPush: account.takePush,
       },
     );
-    const { product, version } = image.engine;
+    const { product, version, address } = image.engine;
     const planned: PlannedBuild = {
       ...{ reference, platform, provenance },
       context: source.context,

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry } from '../support/docker-registry.js';
+import { startEngineProxy } from '../support/engine-proxy.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
 import { onTerminal, stable } from '../support/on-terminal.js';
@@ -225,6 +226,20 @@ describe('deployer deploy, of an image that has to be built', function () {
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(await machines()).to.deep.equal(before);
+  });
+
+  it('a dry run reads the secrets too: one that is not there is named, and no engine is asked', async () => {
+    await using way = await startEngineProxy(engine.socketPath);
+    await using context = await makeContext({ Dockerfile: dockerfile('secret') });
+    const image = ['--image', `${repository}:secret`, '--dry-run', '--build-secret'];
+    const env = { DOCKER_HOST: way.dockerHost };
+    const file = await stage.run(['deploy', context.path, ...image, 'id=npm,src=nowhere/.npmrc'], { env });
+    expect(file.code, file.stderr).to.equal(2);
+    expect(file.stderr).to.contain("--build-secret: npm: nowhere/.npmrc can't be read (ENOENT)");
+    const variable = await stage.run(['deploy', context.path, ...image, 'id=npm,env=NPM_TOKEN'], { env });
+    expect(variable.code, variable.stderr).to.equal(2);
+    expect(variable.stderr).to.contain('--build-secret: the variable NPM_TOKEN is not set');
+    expect(way.begun()).to.deep.equal([]);
   });
 
   it('shows on a terminal each step of the build as it ends, under the step of the deploy', async () => {
