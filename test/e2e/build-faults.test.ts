@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -20,6 +20,8 @@ const execute = promisify(execFile);
 const BASE = 'base:test';
 const DOCKER = '/usr/bin/docker';
 const MIB = 2 ** 20;
+/** As root, whom the modes of files do not keep from reading otherwise. */
+const WITHOUT_RIGHTS = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
 
 describe('deployer build, when something is wrong or odd', function () {
   requires('docker-engine', 'busybox');
@@ -206,6 +208,22 @@ describe('deployer build, when something is wrong or odd', function () {
       expect(code, stderr).to.equal(6);
       expect(stderr).to.contain('Try: check that the engine reaches the registry of the base image');
     }
+  });
+
+  it('a .dockerignore that may not be read is an error that names it, and nothing is built', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n`, secret: 'x' });
+    await writeFile(join(context.path, '.dockerignore'), 'secret\n');
+    await chmod(join(context.path, '.dockerignore'), 0);
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        ...{ env: { DOCKER_BUILDKIT: builder }, through: WITHOUT_RIGHTS },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(".dockerignore of the build context can't be read: EACCES");
+    }
+    expect((await engine.docker.listImages()).flatMap(({ RepoTags }) => RepoTags ?? [])).to.not.include(
+      'never:1',
+    );
   });
 
   it('a .dockerignore that is a folder is an error that names it', async () => {
