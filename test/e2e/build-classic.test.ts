@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { truncateSync } from 'node:fs';
 import { truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -32,6 +33,11 @@ const NEVER = new AbortController().signal;
 const LISTED = `FROM ${BASE}
 COPY . /app/
 RUN cd /app && { find . -type d -exec stat -c '%A %u:%g %h - - %N' {} + ; find . ! -type d -exec stat -c '%A %u:%g %h %s %Y %N' {} + ; } | grep -v ' [.]$' | sort -k6
+`;
+/** Name, mode, major and minor (hexadecimal) and type of all that is no file, folder or link. */
+const DEVICES = `FROM ${BASE}
+COPY . /app/
+RUN find /app ! -type d ! -type f -exec stat -c '%n %a %t:%T %F' {} + | sort
 `;
 
 describe('deployer build without BuildKit', function () {
@@ -221,6 +227,25 @@ describe('deployer build without BuildKit', function () {
         expect(wanted.join('\n'))
           .to.match(/^-rwxr-x--- 0:0 1 1 981\d+ \.\/run\.sh$/m)
           .and.match(/^-rw-r--r-- 0:0 2 1 981\d+ \.\/two$/m);
+      });
+
+      it('takes of devices and pipes what docker takes of them; of a socket it says that it is left out', async () => {
+        await using context = await makeContext({ 'a.txt': 'a' });
+        const script = 'mkdir sub; mknod null c 1 3; mknod sub/block b 7 300; chmod 640 null; mkfifo pipe';
+        await promisify(execFile)('sh', ['-c', script], { cwd: context.path });
+        const listening = createServer().listen(join(context.path, 'a.sock'));
+        const warnings: string[] = [];
+        const request = { context: context.path, dockerfile: { text: DEVICES } };
+        const printed = await printedBy(engineOf(), 'classic', request, (event) => {
+          if (event.type === 'warning') warnings.push(event.message);
+        });
+        listening.close();
+        expect(printed).to.deep.equal([
+          '/app/null 640 1:3 character special file',
+          '/app/pipe 644 0:0 fifo',
+          '/app/sub/block 644 7:12c block special file',
+        ]);
+        expect(warnings).to.include('a.sock is left out: a socket can not be sent');
       });
 
       it('takes a Dockerfile from outside, and one that is left out, and shows neither to COPY', async () => {

@@ -166,6 +166,7 @@ describe('deployer build, when something is wrong or odd', function () {
       'mkdir a b c; echo x > a/one; ln a/one a/two; ln a/one b/three; echo y > b/own; ln b/own a/before',
       'ln -s /etc/passwd absolute; ln -s nowhere dangling; ln -s loop loop; ln -s ../../outside out; ln -s a folder',
       'echo s > setuid; chmod 6755 setuid; echo n > none; chmod 0000 none; chmod 1700 c; mkfifo pipe',
+      'mknod null c 1 3; mknod block b 7 300; mkdir sub; mknod sub/zero c 1 5; chmod 640 sub/zero',
       'echo "with blank" > "a b"; echo n > "$(printf "new\\nline")"; echo % > "100%"; : > empty',
     ];
     await execute('sh', ['-ec', make.join('\n')], { cwd: context.path });
