@@ -54,7 +54,6 @@ export default class Deploy extends BaseCommand {
     }),
   };
   static override flags = { ...deployFlags, ...buildFlags, ...registryFlags };
-  protected override undoing = 'putting back what was there';
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const deployed = await this.deploy(await this.parseAll());
@@ -83,10 +82,11 @@ export default class Deploy extends BaseCommand {
       fallback: flyRegistryCredentials(env, api),
     });
     const target = await connectTarget(config.target, { http, clock, api, env });
-    const left = new LeftBehind(config.app);
+    const left = new LeftBehind(config.app, request);
     this.leftBehind = () => left.describe();
     const sink: EventSink = (event) => {
       left.show(event);
+      this.undoing = left.undoing;
       view.show(event);
     };
     try {

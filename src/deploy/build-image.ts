@@ -20,7 +20,7 @@ import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
-import { formatReference, type Reference } from '../oci/reference.js';
+import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
@@ -199,6 +199,15 @@ export class ImageBuild {
       contextBytesSent,
     };
   }
+}
+
+/** Of an image that was built for what then failed. */
+export function keptInRegistry({
+  reference,
+  digest,
+}: Pick<BuildImageResult, 'reference' | 'digest'>): string {
+  const name = digest === undefined ? reference : `${repositoryOf(parseReference(reference))}@${digest}`;
+  return `the image was built and pushed, and stays in its registry: ${name}`;
 }
 
 function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {

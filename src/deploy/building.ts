@@ -6,12 +6,13 @@ import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
 import { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatSize } from '../lib/size.js';
 import type { Platform } from '../oci/descriptor.js';
 import { shortDigest } from '../oci/digest.js';
 import { mediaTypeName } from '../oci/media-types.js';
-import type { Reference } from '../oci/reference.js';
+import { formatReference, type Reference } from '../oci/reference.js';
 import type { Target } from '../targets/target.js';
 import {
   ImageBuild,
@@ -99,18 +100,31 @@ export class Building {
   /** Carries it out: both steps, and nothing else. */
   async run(): Promise<{ readonly pushed: Pushed; readonly result: Omit<BuildImageResult, 'durations'> }> {
     const built = await this.#steps.run('build', STEP_TITLE.build, async () => {
-      const value = await this.#image.build();
+      const value = await this.#image
+        .build()
+        .catch(telling('the build was ended: nothing was pushed, nothing released'));
       const sent = `${formatSize(value.contextBytesSent)} of the context sent`;
       return { value, summary: `${this.#account.describe()}; ${sent}` };
     });
     const pushed = await this.#steps.run('push', STEP_TITLE.push, async (voice) => {
       this.#account.pushVoice = voice;
-      const value = await this.#image.push();
+      const value = await this.#image.push().catch(telling(pushEnded(this.planned.reference)));
       const attested = value.attestations.length > 0 ? ' + attestation' : '';
       return { value, summary: `${mediaTypeName(value.mediaType)} ${shortDigest(value.digest)}${attested}` };
     });
     return { pushed, result: this.#image.result(built, pushed) };
   }
+}
+
+/** Says of a Ctrl-C what it ended; other errors say it themselves. */
+function telling(fact: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof DeployerError && error.code === 'interrupted' ? error.withEvidence(fact) : error;
+  };
+}
+
+function pushEnded(reference: Reference): string {
+  return `the push to ${formatReference(reference)} was ended: what was sent by then may stay there; nothing was released`;
 }
 
 /** Makes a deploy's events of what a build tells: one to keep for each of its steps, when that has ended. */

@@ -34,7 +34,6 @@ export default class ReleaseRollback extends BaseCommand {
     'dry-run': deployFlags['dry-run'],
     events: deployFlags.events,
   };
-  protected override undoing = 'putting back what was there';
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const { args, flags } = await this.parse(ReleaseRollback);
@@ -54,6 +53,7 @@ export default class ReleaseRollback extends BaseCommand {
     this.leftBehind = () => left.describe();
     const sink: EventSink = (event) => {
       left.show(event);
+      this.undoing = left.undoing;
       view.show(event);
     };
     const ports = { target, clock, sink, signal: this.signal };
