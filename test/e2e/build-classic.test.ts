@@ -291,6 +291,7 @@ describe('deployer build without BuildKit', function () {
         const who = name === 'Podman' ? 'Podman 4.' : 'Docker 20.10';
         for (const args of [
           ['--build-secret', 'id=one,env=HOME'],
+          ['--provenance', 'min'],
           ['--provenance', 'max'],
         ]) {
           const { code, stderr } = await run(engineOf(), [context.path, '--tag', 'x:1', ...args]);
