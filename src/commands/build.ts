@@ -22,6 +22,8 @@ import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { buildLines } from '../ui/build-text.js';
 import { chooseBuildView } from '../ui/build-view.js';
 
+const CALL = 'deployer build . --tag REF';
+
 type Parsed = Awaited<ReturnType<Build['parseAll']>>;
 
 export default class Build extends BaseCommand {
@@ -43,7 +45,7 @@ export default class Build extends BaseCommand {
     tag: string({ helpValue: 'REF', required: true, summary: 'What the image is called.' }),
     push: boolean({ default: false, summary: 'Push it to the registry that its name begins with.' }),
     platform: string({
-      helpValue: 'OS/ARCH[/VARIANT],...',
+      helpValue: 'OS/ARCH[/VARIANT][,OS/ARCH]',
       multiple: true,
       multipleNonGreedy: true,
       summary: "Several make one index; they need the containerd store. Repeatable [default: the engine's].",
@@ -101,9 +103,9 @@ async function requestOf(
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
   return {
     reference: { ...name, tag },
-    context: await contextAt(args.context),
+    context: await contextAt(args.context, CALL),
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
-    ...readBuildFlags(flags, env),
+    ...readBuildFlags(flags, env, CALL),
     push: flags.push,
     platforms: parsePlatforms(flags.platform ?? [], '--platform'),
     ...readCacheFlags(flags),

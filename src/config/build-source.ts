@@ -24,6 +24,8 @@ interface NamedSource extends FlagSettings {
   readonly configuredProvenance?: 'off' | 'min' | 'max';
 }
 
+const CALL = 'deployer deploy . --image REF';
+
 /**
  * What a deploy builds from: CONTEXT, else the folder of the file that names a Dockerfile. With `--build always` there
  * is always something: the working directory. The Dockerfile itself is looked at when there is something to build.
@@ -44,16 +46,17 @@ export async function buildSource(
   const context = named ?? configured ?? (flags.build === 'always' ? '.' : undefined);
   if (context === undefined) {
     if (given.length === 0) return undefined;
-    throw noEffect(given, 'there is nothing to build from', 'name the folder: deployer deploy . --image REF');
+    throw noEffect(given, 'there is nothing to build from', `name the folder: ${CALL}`);
   }
   const dockerfile = flags.dockerfile ?? config?.dockerfile ?? join(context, 'Dockerfile');
+  const from = flags.dockerfile === undefined ? config?.sources.dockerfile : undefined;
   const configuredProvenance = config?.provenance;
   return {
-    ...readBuildFlags(flags, env, config),
-    context: await contextAt(context),
+    ...readBuildFlags(flags, env, CALL, config),
+    context: await contextAt(context, CALL),
     dockerfile: {
       name: dockerfile === '-' ? 'the Dockerfile from stdin' : dockerfile,
-      read: () => dockerfileAt(dockerfile, stdin),
+      read: () => dockerfileAt(dockerfile, stdin, from),
     },
     ...(configuredProvenance === undefined ? {} : { configuredProvenance }),
   };

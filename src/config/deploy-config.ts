@@ -43,6 +43,8 @@ export interface BuildConfig {
   readonly target?: string;
   readonly args: Readonly<Record<string, string>>;
   readonly provenance?: 'off' | 'min' | 'max';
+  /** Where the file says it: `fly.toml:6: build.dockerfile`. */
+  readonly sources: Readonly<Partial<Record<'dockerfile' | 'build-target', string>>>;
 }
 
 /** One typed configuration out of flags, environment, the project's file and defaults, in this precedence. */

@@ -159,7 +159,8 @@ export class ImageBuild {
     const { findLogin, onBuild, clock, signal } = this.#ports;
     const started = clock.now();
     const settings = { ...this.#request, tags: [formatReference(this.#request.reference)] };
-    const ports = { engine: this.#engine, findLogin, onEvent: onBuild, signal };
+    const hostPlatform = this.engine.platform;
+    const ports = { engine: this.#engine, findLogin, hostPlatform, onEvent: onBuild, signal };
     const builder = this.#builder;
     const built =
       builder.kind === 'classic'

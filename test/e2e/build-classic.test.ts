@@ -97,6 +97,7 @@ describe('deployer build without BuildKit', function () {
       engine: client,
       signal: NEVER,
       findLogin: () => Promise.resolve(undefined),
+      hostPlatform: 'linux/amd64',
       onEvent: (event: BuildEvent) => {
         onEvent(event);
         if (event.type === 'log') lines.push(event.line);
@@ -185,6 +186,10 @@ describe('deployer build without BuildKit', function () {
         const wrong = await run(engineOf(), [context.path, '--tag', 'failing:1']);
         expect(wrong.code).to.equal(6);
         expect(wrong.stderr).to.match(/unknown instruction: .?RUM/i);
+        await writeFiles(context.path, { Dockerfile: `FROM ${BASE} AS one\n` });
+        const stage = await run(engineOf(), [context.path, '--tag', 'x:1', '--build-target', 'two']);
+        expect(stage.code).to.equal(6);
+        expect(stage.stderr).to.contain('has no stage "two"').and.contain('there: one');
       });
 
       it('pulls a private base image with the login of its own registry', async () => {

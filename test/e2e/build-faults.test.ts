@@ -22,6 +22,8 @@ const DOCKER = '/usr/bin/docker';
 const MIB = 2 ** 20;
 /** As root, whom the modes of files do not keep from reading otherwise. */
 const WITHOUT_RIGHTS = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+/** The number of ELF for it. */
+const AARCH64 = 183;
 
 describe('deployer build, when something is wrong or odd', function () {
   requires('docker-engine', 'busybox');
@@ -87,6 +89,7 @@ describe('deployer build, when something is wrong or odd', function () {
         return await build(requestOf(context.path), {
           engine: new Engine(docker),
           findLogin: () => Promise.resolve(undefined),
+          hostPlatform: 'linux/amd64',
           onEvent: (event) => event.type === 'log' && onLog(),
           signal,
         }).then(
@@ -211,6 +214,40 @@ describe('deployer build, when something is wrong or odd', function () {
     }
   });
 
+  it('of a program for another processor says what the host is, and what lets it run', async () => {
+    await using context = await makeContext({
+      Dockerfile: 'FROM scratch\nCOPY program /\nRUN ["/program"]\n',
+      program: programFor(AARCH64),
+    });
+    await chmod(join(context.path, 'program'), 0o755);
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1', '--platform', 'linux/arm64'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('Dockerfile:3').and.contain('exec format error');
+      expect(stderr).to.contain("the step is for linux/arm64; the engine's host is linux/amd64");
+      expect(stderr).to.contain('Try: let it run them: docker run').and.contain('--install arm64');
+    }
+  });
+
+  it('says once that a Dockerfile is empty, and of a stage that is not there which there are', async () => {
+    await using context = await makeContext({ Dockerfile: '' });
+    for (const builder of ['1', '0']) {
+      const env = { DOCKER_BUILDKIT: builder };
+      await writeFile(join(context.path, 'Dockerfile'), '');
+      const empty = await run([context.path, '--tag', 'never:1'], { env });
+      expect(empty.code, empty.stderr).to.equal(6);
+      const error = empty.stderr.slice(empty.stderr.indexOf('✖'));
+      expect(error.match(/cannot be empty|file with no instructions/g), error).to.have.length(1);
+      await writeFile(join(context.path, 'Dockerfile'), `FROM ${BASE} AS one\n`);
+      const stage = await run([context.path, '--tag', 'never:1', '--build-target', 'two'], { env });
+      expect(stage.code, stage.stderr).to.equal(6);
+      expect(stage.stderr).to.contain(`--build-target: ${context.path}/Dockerfile has no stage "two"`);
+      expect(stage.stderr).to.contain('there: one');
+    }
+  });
+
   it('a .dockerignore that may not be read is an error that names it, and nothing is built', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n`, secret: 'x' });
     await writeFile(join(context.path, '.dockerignore'), 'secret\n');
@@ -235,6 +272,17 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(stderr).to.contain('.dockerignore');
   });
 });
+
+/** As much of an ELF program as a kernel reads to know that it is not for it. */
+function programFor(machine: number): Buffer {
+  const header = Buffer.alloc(4096);
+  header.write('\u007fELF\u0002\u0001\u0001', 'latin1');
+  header.writeUInt16LE(2, 16);
+  header.writeUInt16LE(machine, 18);
+  header.writeUInt32LE(1, 20);
+  header.writeUInt16LE(64, 52);
+  return header;
+}
 
 function reversed(text: string): string {
   return [...text].reverse().join('');

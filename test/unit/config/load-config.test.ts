@@ -89,6 +89,10 @@ primary_region = 'ams'
         folder: '.',
         dockerfile: 'docker/Dockerfile',
         target: 'app',
+        sources: {
+          dockerfile: 'fly.toml:7: build.dockerfile',
+          'build-target': 'fly.toml:8: build.build-target',
+        },
         args: { NODE_VERSION: '20', MODE: 'prod' },
       },
       env: {
