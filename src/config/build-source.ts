@@ -19,6 +19,8 @@ export interface BuildSurroundings {
 }
 
 interface NamedSource extends FlagSettings {
+  /** What on the command line asks for a build: `CONTEXT`, `--build-arg`. */
+  readonly named: readonly string[];
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => ReturnType<typeof dockerfileAt> };
   readonly configuredProvenance?: 'off' | 'min' | 'max';
@@ -53,6 +55,7 @@ export async function buildSource(
   const configuredProvenance = config?.provenance;
   return {
     ...readBuildFlags(flags, env, CALL, config),
+    named: [...(named === undefined ? [] : ['CONTEXT']), ...given],
     context: await contextAt(context, CALL),
     dockerfile: {
       name: dockerfile === '-' ? 'the Dockerfile from stdin' : dockerfile,

@@ -29,6 +29,8 @@ import type { Steps, StepVoice } from './steps.js';
 
 /** What an image is built from. */
 export interface BuildSource extends FlagSettings, Pick<BuildSettings, 'cacheFrom' | 'cacheTo'> {
+  /** What on the command line asks for a build: `CONTEXT`, `--build-arg`. */
+  readonly named: readonly string[];
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => Promise<DockerfileSource> };
   /** What the configuration asks for, where the flag leaves it open. */

@@ -112,6 +112,10 @@ async function answerOf(
   } else {
     const answer = await steps.run('search', searching.title, async (voice) => {
       const value = await searching.answer(voice);
+      const { named = [], context = '' } = toBuild?.source ?? {};
+      // Who names it may think that its changes are deployed.
+      if ('stored' in value && named.includes('CONTEXT'))
+        voice.log('info', `${image} was found: nothing is built from ${context} (--build always builds it)`);
       const summary = 'missing' in value ? describeMissing(value) : describeFound(value);
       return { value, summary, durationMs: value.durationMs };
     });

@@ -40,6 +40,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
     says: /^✖ --accept is about what a registry is asked with\n/,
   },
+  'a folder to build from, beside an image in a file': {
+    args: ['deploy', '.', '-a', 'shop', '-i', 'oci:build/image', '--label', 'a=b'],
+    says: /^✖ CONTEXT, --label: the image is read from a file, and nothing is built\n {2}Try: leave out one/,
+  },
   'an archive that is not there': {
     args: ['image', 'inspect', 'docker-archive:x.tar'],
     exit: 3,

@@ -80,6 +80,11 @@ describe('deployer deploy, of an image that has to be built', function () {
     const second = await deploy('one', context.path);
     expect(second.code, second.stderr).to.equal(0);
     expect(second.stderr).to.contain('--> Build image: skipped, found remotely');
+    const said = `${repository}:one was found: nothing is built from ${context.path} (--build always builds it)`;
+    expect(second.stderr).to.contain(said);
+    const unnamed = await deploy('one');
+    expect(unnamed.code, unnamed.stderr).to.equal(0);
+    expect(unnamed.stderr).to.not.contain('--build always');
   });
 
   it('builds nothing when it must not, and nothing where the registry does not say that it is missing', async () => {
