@@ -74,7 +74,7 @@ export default class Deploy extends BaseCommand {
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
 
-    const view = chooseView(this.io, flags);
+    const view = chooseView(this.io, flags, config.appFlags);
     this.view = view;
     const { http, registry, ...privacy } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),

@@ -51,6 +51,8 @@ export interface BuildConfig {
 export interface DeployConfig {
   readonly target: TargetName;
   readonly app: string;
+  /** How the app was named on the command line, for commands that go on from here: ` --app shop`; else empty. */
+  readonly appFlags: string;
   readonly image?: string;
   readonly build?: BuildConfig;
   readonly env: Readonly<Record<string, string>>;

@@ -47,7 +47,7 @@ export default class ReleaseRollback extends BaseCommand {
 
     const { 'dry-run': dryRun } = flags;
     const request = { config, release: args.release, releaseId: randomUUID(), lockWaitMs, dryRun };
-    const view = chooseView(this.io, flags);
+    const view = chooseView(this.io, flags, config.appFlags);
     this.view = view;
     const left = new LeftBehind(config.app);
     this.leftBehind = () => left.describe();
