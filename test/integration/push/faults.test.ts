@@ -94,8 +94,7 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
         copier.copy(`${proxy.host}/pull/lie:v1`, `oci:${join(copier.folder, 'out')}`),
       );
       expect(failure.code).to.equal('digest_mismatch');
-      const files = await readdir(join(copier.folder, 'out', 'blobs', 'sha256'));
-      expect(files.filter((file) => file.includes(layerOf(image).slice(7)))).to.deep.equal([]);
+      expect(await readdir(copier.folder)).to.not.include('out');
     });
 
     it('a push that breaks in the middle of a blob ends in the same image', async () => {
