@@ -82,7 +82,7 @@ const SAYINGS: readonly { readonly said: RegExp; readonly say: Say }[] = [
   {
     said: /^Nonexistent flags?: (--?\S+)/,
     say: ([, flag = ''], command) => {
-      const near = nearest(flag.replace(/^-+/, ''), Object.keys(command?.flags ?? {}));
+      const near = nearFlag(flag.replace(/^-+/, ''), Object.keys(command?.flags ?? {}));
       return `there is no flag ${shownInput(flag, 60)}${near === undefined ? '' : `; did you mean --${near}?`}`;
     },
   },
@@ -112,6 +112,11 @@ const SAYINGS: readonly { readonly said: RegExp; readonly say: Say }[] = [
     say: ([, one, other]) => `${other} and ${one} exclude each other`,
   },
 ];
+
+/** docker's own `--secret` is `--build-secret` here. */
+function nearFlag(flag: string, flags: readonly string[]): string | undefined {
+  return flags.find((name) => name === `build-${flag}`) ?? nearest(flag, flags);
+}
 
 function quoted(text = ''): string {
   return `"${shownInput(text, 60)}"`;

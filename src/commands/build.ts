@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { string as stringArg } from '@oclif/core/args';
 import { boolean, string } from '@oclif/core/flags';
@@ -10,8 +9,7 @@ import { contextAt, dockerfileAt } from '../config/build-files.js';
 import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import { readCacheFlags } from '../engine/build/cache.js';
-import { connectEngine } from '../engine/connect.js';
-import { Engine } from '../engine/engine.js';
+import { reachEngine } from '../engine/reach.js';
 import { parseRegistryImage } from '../image/location.js';
 import { ImageSearch } from '../image/search.js';
 import { ShapeReader } from '../image/shape.js';
@@ -23,6 +21,8 @@ import { flyCapabilities } from '../targets/fly/capabilities.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
 import { buildLines } from '../ui/build-text.js';
 import { chooseBuildView } from '../ui/build-view.js';
+
+const CALL = 'deployer build . --tag REF';
 
 type Parsed = Awaited<ReturnType<Build['parseAll']>>;
 
@@ -45,7 +45,7 @@ export default class Build extends BaseCommand {
     tag: string({ helpValue: 'REF', required: true, summary: 'What the image is called.' }),
     push: boolean({ default: false, summary: 'Push it to the registry that its name begins with.' }),
     platform: string({
-      helpValue: 'OS/ARCH[/VARIANT],...',
+      helpValue: 'OS/ARCH[/VARIANT][,OS/ARCH]',
       multiple: true,
       multipleNonGreedy: true,
       summary: "Several make one index; they need the containerd store. Repeatable [default: the engine's].",
@@ -60,7 +60,6 @@ export default class Build extends BaseCommand {
     const request = await requestOf(parsed, this.io.env);
     const { signal } = this;
     const { env, redactor } = this.io;
-    const engine = new Engine((await connectEngine({ env, home: homedir(), podman: true })).docker);
     const { registry, credentials } = connectRegistry({
       ...registryOptions(this.io, this.config, parsed.flags['insecure-registry']),
       warn: (message) => this.note(`warning: ${message}`),
@@ -70,7 +69,7 @@ export default class Build extends BaseCommand {
     this.view = view;
     try {
       const result = await buildImage(request, {
-        engine,
+        connectEngine: () => reachEngine(env),
         findLogin: (host) => credentials.find(host, request.reference.path),
         search: new ImageSearch(registry, clock),
         shapes: new ShapeReader(registry),
@@ -104,9 +103,9 @@ async function requestOf(
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
   return {
     reference: { ...name, tag },
-    context: await contextAt(args.context),
+    context: await contextAt(args.context, CALL),
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
-    ...readBuildFlags(flags, env),
+    ...readBuildFlags(flags, env, CALL),
     push: flags.push,
     platforms: parsePlatforms(flags.platform ?? [], '--platform'),
     ...readCacheFlags(flags),

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { string as stringArg } from '@oclif/core/args';
 import { BaseCommand } from '../cli/base-command.js';
 import { buildFlags } from '../cli/build-flags.js';
@@ -17,10 +17,8 @@ import type { EventSink } from '../deploy/events.js';
 import { LeftBehind } from '../deploy/left-behind.js';
 import type { PlanDocument } from '../deploy/plan.js';
 import type { DeployResult } from '../deploy/result.js';
-import { formatEngineAddress } from '../engine/address.js';
 import { readCacheFlags } from '../engine/build/cache.js';
-import { connectEngine } from '../engine/connect.js';
-import { Engine } from '../engine/engine.js';
+import { reachEngine } from '../engine/reach.js';
 import { ImageSearch } from '../image/search.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { parseDuration } from '../lib/duration.js';
@@ -56,7 +54,6 @@ export default class Deploy extends BaseCommand {
     }),
   };
   static override flags = { ...deployFlags, ...buildFlags, ...registryFlags };
-  protected override undoing = 'putting back what was there';
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const deployed = await this.deploy(await this.parseAll());
@@ -77,7 +74,7 @@ export default class Deploy extends BaseCommand {
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
 
-    const view = chooseView(this.io, flags);
+    const view = chooseView(this.io, flags, config.appFlags);
     this.view = view;
     const { http, registry, ...privacy } = connectRegistry({
       ...registryOptions(this.io, this.config, flags['insecure-registry']),
@@ -85,10 +82,11 @@ export default class Deploy extends BaseCommand {
       fallback: flyRegistryCredentials(env, api),
     });
     const target = await connectTarget(config.target, { http, clock, api, env });
-    const left = new LeftBehind(config.app);
+    const left = new LeftBehind(config.app, request);
     this.leftBehind = () => left.describe();
     const sink: EventSink = (event) => {
       left.show(event);
+      this.undoing = left.undoing;
       view.show(event);
     };
     try {
@@ -97,7 +95,7 @@ export default class Deploy extends BaseCommand {
         ...{ registry, privacy, clock },
         search: new ImageSearch(registry, clock),
         tempFolder: tmpdir(),
-        building: { env, keepSecret, connectEngine: () => engineOf(env) },
+        building: { env, keepSecret, connectEngine: () => reachEngine(env) },
         sink,
         signal: this.signal,
       });
@@ -127,11 +125,6 @@ async function requestOf({ args, flags }: Parsed, env: Environment): Promise<Dep
     lockWaitMs: parseDuration(flags['lock-wait'], '--lock-wait'),
     ...{ rollback, detach, dryRun, warnings },
   };
-}
-
-async function engineOf(env: Environment) {
-  const { docker, address } = await connectEngine({ env, home: homedir(), podman: true });
-  return { engine: new Engine(docker), address: formatEngineAddress(address) };
 }
 
 function imageOf(image: string | undefined): string {

@@ -2,29 +2,41 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { DeployerError } from '../lib/errors.js';
+import type { BuildCall } from './build-settings.js';
 
 const LARGEST_DOCKERFILE = 1024 * 1024;
 
-/** @throws DeployerError `usage` */
-export async function contextAt(path: string): Promise<string> {
+/** @throws DeployerError `usage`, suggesting the command that was called */
+export async function contextAt(path: string, call: BuildCall): Promise<string> {
   const found = await lookAt(path, 'CONTEXT');
   if (found?.isDirectory() === true) return path;
   throw new DeployerError('usage', `CONTEXT: ${path} is ${found === undefined ? 'not there' : 'no folder'}`, {
-    suggestions: ['deployer build DIR --tag REF'],
+    suggestions: [call.replace(' . ', ' DIR ')],
   });
 }
 
 /**
  * @param path `-` for stdin
- * @throws DeployerError `usage`
+ * @param from where the configuration names it: `fly.toml:6: build.dockerfile`
+ * @throws DeployerError `usage`; `config_invalid` for one that the configuration names
  */
 export async function dockerfileAt(
   path: string,
   stdin: AsyncIterable<Uint8Array>,
+  from?: string,
 ): Promise<{ readonly folder: string; readonly name: string } | { readonly text: string }> {
   if (path === '-') return { text: await readDockerfile(stdin) };
-  const found = await lookAt(path, '--dockerfile');
+  const found = await lookAt(path, from ?? '--dockerfile');
   if (found?.isFile() === true) return { folder: dirname(path), name: basename(path) };
+  if (from !== undefined) {
+    const what = found === undefined ? 'not there' : 'no file';
+    throw new DeployerError('config_invalid', `${from}: ${path} is ${what}`, {
+      suggestions: [
+        'mend it there: it is seen from the folder of that file',
+        'or name another: --dockerfile FILE',
+      ],
+    });
+  }
   throw new DeployerError(
     'usage',
     `the Dockerfile ${path} is ${found === undefined ? 'not there' : 'no file'}`,

@@ -17,6 +17,9 @@ export interface BuildFlagValues {
   readonly provenance: string;
 }
 
+/** How a command that builds is called, for what it suggests. */
+export type BuildCall = 'deployer build . --tag REF' | 'deployer deploy . --image REF';
+
 /** What shapes an image, apart from its files and its platform. */
 export interface FlagSettings {
   readonly buildArgs: Readonly<Record<string, string>>;
@@ -24,6 +27,8 @@ export interface FlagSettings {
   readonly secrets: readonly BuildSecret[];
   readonly sshAgents: readonly SshAgent[];
   readonly target?: string;
+  /** Where it is named: `--build-target`, `fly.toml:6: build.build-target`. */
+  readonly targetFrom?: string;
   readonly noCache: boolean;
   readonly provenance: 'auto' | 'off' | 'min' | 'max';
 }
@@ -32,14 +37,30 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * @param config what the file says: a flag goes before it
- * @throws DeployerError `usage`
+ * @throws DeployerError `usage`, suggesting the command that was called
  */
 export function readBuildFlags(
   flags: BuildFlagValues,
   env: Environment,
-  config?: Pick<BuildConfig, 'args' | 'target'>,
+  call: BuildCall,
+  config?: Pick<BuildConfig, 'args' | 'target' | 'sources'>,
 ): FlagSettings {
-  const target = flags['build-target'] ?? config?.target;
+  try {
+    return settingsOf(flags, env, config);
+  } catch (error) {
+    if (!(error instanceof MisreadFlag)) throw error;
+    throw new DeployerError('usage', error.message, { suggestions: [`${call} ${error.example}`] });
+  }
+}
+
+function settingsOf(
+  flags: BuildFlagValues,
+  env: Environment,
+  config: Pick<BuildConfig, 'args' | 'target' | 'sources'> | undefined,
+): FlagSettings {
+  const asked = flags['build-target'];
+  const target = asked ?? config?.target;
+  const targetFrom = asked === undefined ? config?.sources['build-target'] : '--build-target';
   return {
     buildArgs: { ...config?.args, ...parseBuildArgs(flags['build-arg'] ?? [], env) },
     labels: parseLabels(flags.label ?? []),
@@ -49,6 +70,7 @@ export function readBuildFlags(
     // oclif lets no other through.
     provenance: flags.provenance as FlagSettings['provenance'],
     ...(target === undefined ? {} : { target }),
+    ...(target === undefined || targetFrom === undefined ? {} : { targetFrom }),
   };
 }
 
@@ -67,7 +89,7 @@ function parseBuildArgs(texts: readonly string[], env: Environment): Record<stri
   return found;
 }
 
-/** @throws DeployerError `usage` */
+/** @throws MisreadFlag */
 function parseLabels(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
@@ -84,7 +106,8 @@ function parseLabels(texts: readonly string[]): Record<string, string> {
 function parseBuildSecrets(texts: readonly string[], env: Environment): BuildSecret[] {
   const secrets = texts.map((text) => parseSecret(text, env));
   const twice = secrets.find(({ id }, at) => secrets.findIndex((other) => other.id === id) !== at);
-  if (twice !== undefined) throw usage(`--build-secret: the id "${cleanLine(twice.id, 60)}" is given twice`);
+  if (twice !== undefined)
+    throw new MisreadFlag('--build-secret', `the id "${cleanLine(twice.id, 60)}" is given twice`);
   return secrets;
 }
 
@@ -96,14 +119,15 @@ function parseSecret(text: string, env: Environment): BuildSecret {
   }
   const { id = '', src, env: variable } = Object.fromEntries(fields);
   const unknown = [...fields.keys()].find((name) => !['id', 'src', 'env', 'type'].includes(name));
-  if (unknown !== undefined) throw usage(`--build-secret: "${cleanLine(unknown, 40)}" is not known`);
-  if (id === '') throw usage('--build-secret: it has no id');
+  if (unknown !== undefined)
+    throw new MisreadFlag('--build-secret', `"${cleanLine(unknown, 40)}" is not known`);
+  if (id === '') throw new MisreadFlag('--build-secret', 'it has no id');
   if ((src === undefined) === (variable === undefined)) {
-    throw usage(`--build-secret: "${cleanLine(id, 60)}" wants either src or env`);
+    throw new MisreadFlag('--build-secret', `"${cleanLine(id, 60)}" wants either src or env`);
   }
   if (src !== undefined) return { id, file: src };
   if (env[variable as string] === undefined) {
-    throw usage(`--build-secret: the variable ${cleanLine(variable as string, 60)} is not set`);
+    throw new MisreadFlag('--build-secret', `the variable ${cleanLine(variable as string, 60)} is not set`);
   }
   return { id, variable: variable as string };
 }
@@ -127,22 +151,34 @@ function parseSshAgents(texts: readonly string[], env: Environment): SshAgent[] 
     });
   });
   const twice = agents.find(({ id }, at) => agents.findIndex((other) => other.id === id) !== at);
-  if (twice !== undefined) throw usage(`--ssh: the id "${cleanLine(twice.id, 60)}" is given twice`);
+  if (twice !== undefined)
+    throw new MisreadFlag('--ssh', `the id "${cleanLine(twice.id, 60)}" is given twice`);
   return agents;
 }
 
-function splitPair(text: string, flag: string): [name: string, value: string | undefined] {
+function splitPair(text: string, flag: PairFlag): [name: string, value: string | undefined] {
   const at = text.indexOf('=');
   const name = at === -1 ? text : text.slice(0, at);
   // The value is not repeated: it may be what must not be seen.
-  if (name.trim() === '') throw usage(`${flag}: expected NAME=VALUE, found no name`);
+  if (name.trim() === '') throw new MisreadFlag(flag, 'expected NAME=VALUE, found no name');
   return [name, at === -1 ? undefined : text.slice(at + 1)];
 }
 
-function usage(message: string): DeployerError {
-  return new DeployerError('usage', message, {
-    suggestions: [
-      'deployer build . --tag REF --build-arg NAME=VALUE --label NAME=VALUE --build-secret id=NAME,src=FILE',
-    ],
-  });
+/** How each flag is written. */
+const EXAMPLES = {
+  '--build-arg': '--build-arg NAME=VALUE',
+  '--label': '--label NAME=VALUE',
+  '--build-secret': '--build-secret id=NAME,src=FILE',
+  '--ssh': '--ssh default',
+} as const;
+type PairFlag = keyof typeof EXAMPLES;
+
+/** A flag's value that makes no sense; who knows the command says how it is called. */
+class MisreadFlag extends Error {
+  readonly example: string;
+
+  constructor(flag: PairFlag, reason: string) {
+    super(`${flag}: ${reason}`);
+    this.example = EXAMPLES[flag];
+  }
 }

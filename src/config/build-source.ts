@@ -19,10 +19,14 @@ export interface BuildSurroundings {
 }
 
 interface NamedSource extends FlagSettings {
+  /** What on the command line asks for a build: `CONTEXT`, `--build-arg`. */
+  readonly named: readonly string[];
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => ReturnType<typeof dockerfileAt> };
   readonly configuredProvenance?: 'off' | 'min' | 'max';
 }
+
+const CALL = 'deployer deploy . --image REF';
 
 /**
  * What a deploy builds from: CONTEXT, else the folder of the file that names a Dockerfile. With `--build always` there
@@ -44,16 +48,18 @@ export async function buildSource(
   const context = named ?? configured ?? (flags.build === 'always' ? '.' : undefined);
   if (context === undefined) {
     if (given.length === 0) return undefined;
-    throw noEffect(given, 'there is nothing to build from', 'name the folder: deployer deploy . --image REF');
+    throw noEffect(given, 'there is nothing to build from', `name the folder: ${CALL}`);
   }
   const dockerfile = flags.dockerfile ?? config?.dockerfile ?? join(context, 'Dockerfile');
+  const from = flags.dockerfile === undefined ? config?.sources.dockerfile : undefined;
   const configuredProvenance = config?.provenance;
   return {
-    ...readBuildFlags(flags, env, config),
-    context: await contextAt(context),
+    ...readBuildFlags(flags, env, CALL, config),
+    named: [...(named === undefined ? [] : ['CONTEXT']), ...given],
+    context: await contextAt(context, CALL),
     dockerfile: {
       name: dockerfile === '-' ? 'the Dockerfile from stdin' : dockerfile,
-      read: () => dockerfileAt(dockerfile, stdin),
+      read: () => dockerfileAt(dockerfile, stdin, from),
     },
     ...(configuredProvenance === undefined ? {} : { configuredProvenance }),
   };

@@ -43,12 +43,16 @@ export interface BuildConfig {
   readonly target?: string;
   readonly args: Readonly<Record<string, string>>;
   readonly provenance?: 'off' | 'min' | 'max';
+  /** Where the file says it: `fly.toml:6: build.dockerfile`. */
+  readonly sources: Readonly<Partial<Record<'dockerfile' | 'build-target', string>>>;
 }
 
 /** One typed configuration out of flags, environment, the project's file and defaults, in this precedence. */
 export interface DeployConfig {
   readonly target: TargetName;
   readonly app: string;
+  /** How the app was named on the command line, for commands that go on from here: ` --app shop`; else empty. */
+  readonly appFlags: string;
   readonly image?: string;
   readonly build?: BuildConfig;
   readonly env: Readonly<Record<string, string>>;

@@ -111,7 +111,7 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
     httpService: httpService && readHttpService(httpService),
     machineSize: readMachineSize(root),
     image: build?.choice('image', imageFrom),
-    build: build && readBuild(build, file.name),
+    build: build && readBuild(build, file.name, account),
     strategy: deploy?.choice('strategy', strategyFrom),
     waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),
     minHealthyMs: deploy?.take('min_healthy_time', 'a duration such as "5s"', (node) =>
@@ -150,14 +150,19 @@ function readVariables(sections: readonly Section[]): Readonly<Record<string, st
 }
 
 /** @param file paths in it are seen from its folder, as flyctl does */
-function readBuild(build: Section, file: string): BuildConfig {
+function readBuild(build: Section, file: string, { sources }: ReadingAccount): BuildConfig {
   const folder = dirname(file);
   const dockerfile = build.text('dockerfile');
   const target = build.text('build-target');
   const args = build.section('args');
   const provenance = build.choice('provenance', provenanceFrom);
+  const said = (['dockerfile', 'build-target'] as const).flatMap((key) => {
+    const source = sources[build.keyPath(key)];
+    return source === undefined ? [] : [[key, `${source}: ${build.keyPath(key)}`]];
+  });
   return {
     folder,
+    sources: Object.fromEntries(said) as BuildConfig['sources'],
     ...(dockerfile === undefined
       ? {}
       : { dockerfile: isAbsolute(dockerfile) ? dockerfile : join(folder, dockerfile) }),

@@ -67,6 +67,7 @@ export async function loadConfig(
     settings.waitTimeoutMs;
   const config: DeployConfig = {
     ...chooseApp(choose, flags, settings, file),
+    appFlags: appFlagsOf(flags),
     ...(image === undefined ? {} : { image }),
     ...(settings.build === undefined ? {} : { build: settings.build }),
     env: { ...settings.env, ...variablesFrom(flags.env ?? [], account.sources) },
@@ -122,6 +123,20 @@ function chooseApp(
     settings.target;
   if (app === undefined) throw missingApp(file);
   return { app, target: choose.otherwise(target, 'fly', 'target') };
+}
+
+/** Environment and files are there for the next command too; flags are not. */
+function appFlagsOf({ app, config }: AppFlags): string {
+  const words = [
+    ...(app === undefined ? [] : ['--app', app]),
+    ...(config === undefined ? [] : ['--config', config]),
+  ];
+  return words.map((word) => ` ${shellWord(word)}`).join('');
+}
+
+/** As a POSIX shell reads it as one word. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Takes values from flags, variables and defaults, and notes where each came from. */

@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.js';
 import type { FindLogin } from '../engine/login.js';
 import type { PushedLayer } from '../engine/push-layers.js';
 import { pushImage } from '../engine/push.js';
+import type { ReachedEngine } from '../engine/reach.js';
 import type { Capabilities } from '../image/capabilities.js';
 import { inspectImage, type Inspection } from '../image/inspect.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
@@ -19,7 +20,7 @@ import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
-import { formatReference, type Reference } from '../oci/reference.js';
+import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
@@ -39,7 +40,8 @@ export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'
 }
 
 export interface BuildImagePorts {
-  readonly engine: Engine;
+  /** Asked when all else that a build needs has been read. */
+  readonly connectEngine: () => Promise<ReachedEngine>;
   readonly findLogin: FindLogin;
   readonly search: ImageSearch;
   readonly shapes: ShapeReader;
@@ -107,17 +109,18 @@ export interface Pushed extends Required<
   readonly durationMs: number;
 }
 
-interface ReadBefore {
-  readonly engine: EngineCapabilities;
+interface ReadBefore extends ReachedEngine {
+  readonly capabilities: EngineCapabilities;
   readonly secrets: ReadonlyMap<string, Uint8Array>;
 }
 
 /** A build and the push after it. Prepared by reading alone, so that a plan can tell of both. */
 export class ImageBuild {
   readonly started: number;
-  readonly engine: EngineCapabilities;
+  readonly engine: EngineCapabilities & Pick<ReachedEngine, 'address'>;
   /** What the engine will store. */
   readonly output: BuildOutput;
+  readonly #engine: Engine;
   readonly #builder: Builder;
   readonly #request: BuildImageRequest;
   readonly #ports: BuildImagePorts;
@@ -127,12 +130,13 @@ export class ImageBuild {
     started: number,
     request: BuildImageRequest,
     ports: BuildImagePorts,
-    { engine, secrets }: ReadBefore,
+    { engine, address, capabilities, secrets }: ReadBefore,
   ) {
     this.started = started;
-    this.engine = engine;
-    this.#builder = chooseBuilder(engine, ports.env['DOCKER_BUILDKIT']);
-    this.output = outputFor(request, this.#builder, engine);
+    this.engine = { ...capabilities, address };
+    this.#engine = engine;
+    this.#builder = chooseBuilder(capabilities, ports.env['DOCKER_BUILDKIT']);
+    this.output = outputFor(request, this.#builder, capabilities);
     this.#request = request;
     this.#ports = ports;
     this.#secrets = secrets;
@@ -146,15 +150,17 @@ export class ImageBuild {
     const started = ports.clock.now();
     for (const { socket } of request.sshAgents ?? []) await requireSocket(socket, '--ssh');
     const secrets = await readSecrets(request.secrets, ports);
-    const engine = await probeEngine(ports.engine, ports.signal);
-    return new ImageBuild(started, request, ports, { engine, secrets });
+    const connected = await ports.connectEngine();
+    const capabilities = await probeEngine(connected.engine, ports.signal);
+    return new ImageBuild(started, request, ports, { ...connected, capabilities, secrets });
   }
 
   async build(): Promise<Built> {
-    const { engine, findLogin, onBuild, clock, signal } = this.#ports;
+    const { findLogin, onBuild, clock, signal } = this.#ports;
     const started = clock.now();
     const settings = { ...this.#request, tags: [formatReference(this.#request.reference)] };
-    const ports = { engine, findLogin, onEvent: onBuild, signal };
+    const hostPlatform = this.engine.platform;
+    const ports = { engine: this.#engine, findLogin, hostPlatform, onEvent: onBuild, signal };
     const builder = this.#builder;
     const built =
       builder.kind === 'classic'
@@ -165,11 +171,11 @@ export class ImageBuild {
 
   /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
   async push(): Promise<Pushed> {
-    const { engine, findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
+    const { findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;
     const started = clock.now();
     const login = await findLogin(reference.domain);
-    const pushed = await pushImage(reference, { engine, login, onProgress: onPush, signal });
+    const pushed = await pushImage(reference, { engine: this.#engine, login, onProgress: onPush, signal });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
     const inspected = await inspectImage({
@@ -194,6 +200,15 @@ export class ImageBuild {
       contextBytesSent,
     };
   }
+}
+
+/** Of an image that was built for what then failed. */
+export function keptInRegistry({
+  reference,
+  digest,
+}: Pick<BuildImageResult, 'reference' | 'digest'>): string {
+  const name = digest === undefined ? reference : `${repositoryOf(parseReference(reference))}@${digest}`;
+  return `the image was built and pushed, and stays in its registry: ${name}`;
 }
 
 function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {

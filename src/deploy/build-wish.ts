@@ -41,6 +41,12 @@ export function buildWish(
         '--build always: the image is read from a file',
         'name what is built: --image REGISTRY/NAME:TAG',
       );
+    const asking = source?.named ?? [];
+    if (asking.length > 0)
+      throw usage(
+        `${asking.join(', ')}: the image is read from a file, and nothing is built`,
+        'leave out one or the other; what is built gets a name: --image REGISTRY/NAME:TAG',
+      );
     return { when, builds: false };
   }
   const { digest, tag = 'latest', ...name } = location.reference;

@@ -1,20 +1,26 @@
 import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
 import type { BuildSettings } from '../engine/build/query.js';
-import type { Engine } from '../engine/engine.js';
 import type { PushedLayer } from '../engine/push-layers.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import type { PrivacyPorts } from '../image/privacy.js';
 import { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
+import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatSize } from '../lib/size.js';
 import type { Platform } from '../oci/descriptor.js';
 import { shortDigest } from '../oci/digest.js';
 import { mediaTypeName } from '../oci/media-types.js';
-import type { Reference } from '../oci/reference.js';
+import { formatReference, type Reference } from '../oci/reference.js';
 import type { Target } from '../targets/target.js';
-import { ImageBuild, type BuildEvent, type BuildImageResult, type Pushed } from './build-image.js';
+import {
+  ImageBuild,
+  type BuildEvent,
+  type BuildImagePorts,
+  type BuildImageResult,
+  type Pushed,
+} from './build-image.js';
 import { chooseProvenance, platformToBuild, type PlannedBuild } from './build-plan.js';
 import { tellingTenths } from './delivery.js';
 import type { Vertex } from './events.js';
@@ -23,6 +29,8 @@ import type { Steps, StepVoice } from './steps.js';
 
 /** What an image is built from. */
 export interface BuildSource extends FlagSettings, Pick<BuildSettings, 'cacheFrom' | 'cacheTo'> {
+  /** What on the command line asks for a build: `CONTEXT`, `--build-arg`. */
+  readonly named: readonly string[];
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => Promise<DockerfileSource> };
   /** What the configuration asks for, where the flag leaves it open. */
@@ -36,10 +44,8 @@ export interface BuildRequest {
   readonly platform?: Platform;
 }
 
-export interface BuildingPorts extends OpenSourcePorts {
-  readonly connectEngine: () => Promise<{ readonly engine: Engine; readonly address: string }>;
-  readonly keepSecret: (value: string) => void;
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface BuildingPorts
+  extends OpenSourcePorts, Pick<BuildImagePorts, 'connectEngine' | 'keepSecret' | 'env'> {
   readonly privacy: PrivacyPorts;
   readonly clock: Clock;
 }
@@ -70,13 +76,11 @@ export class Building {
     const platform = platformToBuild(asked, target);
     const provenance = chooseProvenance(source.provenance, source.configuredProvenance, target);
     const dockerfile = await source.dockerfile.read();
-    const { engine, address } = await ports.connectEngine();
     const account = new BuildAccount(steps);
     const image = await ImageBuild.prepare(
       { ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode, push: true },
       {
         ...ports,
-        engine,
         findLogin: (host) => ports.privacy.credentials.find(host, reference.path),
         shapes: new ShapeReader(ports.registry),
         lag: target.capabilities.lag,
@@ -84,7 +88,7 @@ export class Building {
         onPush: account.takePush,
       },
     );
-    const { product, version } = image.engine;
+    const { product, version, address } = image.engine;
     const planned: PlannedBuild = {
       ...{ reference, platform, provenance },
       context: source.context,
@@ -98,18 +102,31 @@ export class Building {
   /** Carries it out: both steps, and nothing else. */
   async run(): Promise<{ readonly pushed: Pushed; readonly result: Omit<BuildImageResult, 'durations'> }> {
     const built = await this.#steps.run('build', STEP_TITLE.build, async () => {
-      const value = await this.#image.build();
+      const value = await this.#image
+        .build()
+        .catch(telling('the build was ended: nothing was pushed, nothing released'));
       const sent = `${formatSize(value.contextBytesSent)} of the context sent`;
       return { value, summary: `${this.#account.describe()}; ${sent}` };
     });
     const pushed = await this.#steps.run('push', STEP_TITLE.push, async (voice) => {
       this.#account.pushVoice = voice;
-      const value = await this.#image.push();
+      const value = await this.#image.push().catch(telling(pushEnded(this.planned.reference)));
       const attested = value.attestations.length > 0 ? ' + attestation' : '';
       return { value, summary: `${mediaTypeName(value.mediaType)} ${shortDigest(value.digest)}${attested}` };
     });
     return { pushed, result: this.#image.result(built, pushed) };
   }
+}
+
+/** Says of a Ctrl-C what it ended; other errors say it themselves. */
+function telling(fact: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof DeployerError && error.code === 'interrupted' ? error.withEvidence(fact) : error;
+  };
+}
+
+function pushEnded(reference: Reference): string {
+  return `the push to ${formatReference(reference)} was ended: what was sent by then may stay there; nothing was released`;
 }
 
 /** Makes a deploy's events of what a build tells: one to keep for each of its steps, when that has ended. */

@@ -5,7 +5,9 @@ import { parseImageLocation, type ImageLocation } from '../image/location.js';
 import type { OpenSourcePorts } from '../image/open-location.js';
 import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
+import { asFailure } from '../lib/errors.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
+import { keptInRegistry } from './build-image.js';
 import { makeBuildPlan } from './build-plan.js';
 import { buildWish, type BuildAsked, type BuildWish } from './build-wish.js';
 import { Building, type BuildingPorts, type BuildRequest } from './building.js';
@@ -66,10 +68,14 @@ export async function deploy<State, R extends ReleasePlan>(
       const planned = announce(building.plan, steps, request.dryRun);
       if (planned !== undefined) return planned;
       const { pushed, result } = await building.run();
-      const found = await lookAt(pushed.found.reference, pushed.found.stored, { ...copying, privacy });
-      // It was built without the app being locked: others may have changed it in the meantime.
-      const now = await ports.target.inspect(request.config.app, ports.signal);
-      return release(scene, now, found, result);
+      try {
+        const found = await lookAt(pushed.found.reference, pushed.found.stored, { ...copying, privacy });
+        // It was built without the app being locked: others may have changed it in the meantime.
+        const now = await ports.target.inspect(request.config.app, ports.signal);
+        return await release(scene, now, found, result);
+      } catch (error) {
+        throw asFailure(error).withEvidence(keptInRegistry(result));
+      }
     });
   } finally {
     await searching?.close();
@@ -106,6 +112,10 @@ async function answerOf(
   } else {
     const answer = await steps.run('search', searching.title, async (voice) => {
       const value = await searching.answer(voice);
+      const { named = [], context = '' } = toBuild?.source ?? {};
+      // Who names it may think that its changes are deployed.
+      if ('stored' in value && named.includes('CONTEXT'))
+        voice.log('info', `${image} was found: nothing is built from ${context} (--build always builds it)`);
       const summary = 'missing' in value ? describeMissing(value) : describeFound(value);
       return { value, summary, durationMs: value.durationMs };
     });

@@ -1,5 +1,6 @@
 import type { DeployerError } from '../lib/errors.js';
 import type { ReleaseContext, ReleaseEvent, ReleaseOutcome, ReleasePlan, Target } from '../targets/target.js';
+import { keptInRegistry } from './build-image.js';
 import type { Delivery } from './delivery.js';
 import { summaryOfStep, type Plan } from './plan.js';
 import type { DeployResult } from './result.js';
@@ -36,7 +37,10 @@ export async function execute<R extends ReleasePlan>(
   }
   const outcome = await release(target, plan, steps, ports);
   const result = { ...resultOf(plan, outcome, steps), ...(build && { build }) };
-  if ('error' in outcome) return { result, error: outcome.error };
+  if ('error' in outcome) {
+    const { error } = outcome;
+    return { result, error: build === undefined ? error : error.withEvidence(keptInRegistry(build)) };
+  }
   if (outcome.status === 'succeeded' || outcome.status === 'unchanged') {
     steps.emit({
       type: 'release.healthy',

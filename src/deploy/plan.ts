@@ -107,13 +107,13 @@ export function decideAdaptation<State, R extends ReleasePlan>(
     ...(platform === undefined ? {} : { platform }),
   });
   if (decision.action === 'refuse') throw refused(decision, requested, found.reference !== undefined);
-  if (decision.action === 'rebuild') throw incompatible(target, requested, decision.reason);
+  if (decision.action === 'rebuild') throw incompatible(target, inputs, decision.reason);
   const { action, copy } = decision;
   if (copy === undefined && action !== 'convert') return { ...decision, action };
   const own = target.repositoryFor?.(config.app);
   if (own !== undefined && 'domain' in own) return { ...decision, action, to: own };
   if (found.reference !== undefined)
-    throw incompatible(target, requested, copy ?? decision.reason, own?.missing);
+    throw incompatible(target, inputs, copy ?? decision.reason, own?.missing);
   throw new DeployerError(
     'image_source_unsupported',
     `"${requested}" lies in no registry, and where ${target.name} could pull it from is not known`,
@@ -208,7 +208,7 @@ function counted(count: number, noun: string): string {
 
 function incompatible(
   { name, capabilities }: Pick<Target, 'name' | 'capabilities'>,
-  requested: string,
+  { requested, config }: Pick<PlanInputs<unknown>, 'requested' | 'config'>,
   reason: string,
   missing?: string,
 ): DeployerError {
@@ -216,7 +216,7 @@ function incompatible(
     evidence: [capabilities.note],
     suggestions: [
       ...(missing === undefined ? [] : [missing]),
-      `build it again in a form that ${name} runs: deployer deploy . --image ${requested} --build always`,
+      `build it again in a form that ${name} runs: deployer deploy . --image ${requested}${config.appFlags} --build always`,
       `see what each target needs: deployer image diagnose ${requested}`,
     ],
   });

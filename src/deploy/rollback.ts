@@ -54,7 +54,7 @@ function planOf<State, R extends ReleasePlan>(
   record: ReleaseRecord,
   state: State,
 ): Plan<R> {
-  const image = imageOf(record);
+  const image = imageOf(record, config);
   const release = target.plan({ config, image, releaseId, lockWaitMs, rollback: true, detach: false }, state);
   const summary = `Release v${release.release.version}: v${record.version} again (${release.summary})`;
   return {
@@ -67,11 +67,11 @@ function planOf<State, R extends ReleasePlan>(
   };
 }
 
-function imageOf({ version, image, digest }: ReleaseRecord): DeployImage {
+function imageOf({ version, image, digest }: ReleaseRecord, { appFlags }: DeployConfig): DeployImage {
   if (isDigest(digest)) return { requested: image, deployed: image, digest };
   throw new DeployerError(
     'digest_not_found',
     `the image of v${version} is known by its tag alone, which may name another image by now: ${image}`,
-    { suggestions: [`if it is the one: deployer deploy --image ${image}`] },
+    { suggestions: [`if it is the one: deployer deploy --image ${image}${appFlags}`] },
   );
 }

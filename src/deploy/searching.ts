@@ -1,3 +1,4 @@
+import type { DeployConfig } from '../config/deploy-config.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { ImageLocation } from '../image/location.js';
 import { openSource, type OpenSourcePorts } from '../image/open-location.js';
@@ -38,6 +39,7 @@ export interface SearchRequest {
   /** As the user wrote it. */
   readonly image: string;
   readonly accept: 'all' | 'docker';
+  readonly config: Pick<DeployConfig, 'appFlags'>;
   /** Whether it is built when it is missing. */
   readonly builds: boolean;
   /** Why not, where someone might think that it is. */
@@ -159,11 +161,11 @@ const NOT_THERE: ReadonlySet<ErrorCode> = new Set([
 /** The sentence that users of flyctl know, and then what was hidden behind it. */
 function couldNotFind(
   error: DeployerError,
-  { image, whyNotBuilt }: SearchRequest,
+  { image, whyNotBuilt, config }: SearchRequest,
   accept: readonly string[],
 ): DeployerError {
   const suggestion = BUILDABLE.has(error.code)
-    ? [`build it from this directory: deployer deploy . --image ${image}`]
+    ? [`build it from this directory: deployer deploy . --image ${image}${config.appFlags}`]
     : [];
   return new DeployerError(
     error.code,

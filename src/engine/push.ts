@@ -74,7 +74,7 @@ function refused(reference: Reference, text: string): DeployerError {
     evidence: [`the engine, of its push to ${reference.domain}: ${reason}`],
     suggestions:
       code === 'push_failed'
-        ? ['check the host of the --tag, and that the engine (not only this machine) can reach it']
+        ? ['check the host in its name, and that the engine (not only this machine) can reach it']
         : [`log in with an account that may push there: docker login ${reference.domain}`],
   });
 }

@@ -109,6 +109,15 @@ export class DeployerError extends Error {
     return EXIT_OF[this.code];
   }
 
+  /** The same answer with more facts after its own. */
+  withEvidence(...facts: readonly string[]): DeployerError {
+    const { code, message, evidence, suggestions, details, cause } = this;
+    return new DeployerError(code, message, {
+      evidence: [...evidence, ...facts],
+      ...{ suggestions, details, cause },
+    });
+  }
+
   toDocument(): ErrorDocument {
     return {
       code: this.code,

@@ -15,9 +15,10 @@ export interface ViewFlags {
 
 /**
  * The views of a deploy for whoever looks on: a person at a terminal, a log, GitHub, a program.
+ * @param appFlags how the app was named on the command line, for commands that go on from here
  * @throws DeployerError `usage` when `--events` can't be followed; nothing has been changed by then
  */
-export function chooseView(io: Io, { events }: ViewFlags): DeployView {
+export function chooseView(io: Io, { events }: ViewFlags, appFlags = ''): DeployView {
   if (events === '-' && io.json) {
     throw new DeployerError('usage', '--events - and --json can not share stdout', {
       suggestions: ['write the events into a file: --events FILE'],
@@ -27,7 +28,7 @@ export function chooseView(io: Io, { events }: ViewFlags): DeployView {
     ...(events === undefined ? [] : [new NdjsonView(io, events)]),
     ...(io.env['GITHUB_ACTIONS'] === 'true' ? [new GithubView(io)] : []),
     // The line for a person leaves stdout to the events.
-    ...(io.json ? [] : [new ResultView(io, events === '-' ? io.stderr : io.stdout)]),
+    ...(io.json ? [] : [new ResultView(io, events === '-' ? io.stderr : io.stdout, appFlags)]),
   ];
   return new Together(io, progressView(io), others);
 }

@@ -2,7 +2,7 @@ import type { ErrorDocument } from '../lib/errors.js';
 import type { Io } from './io.js';
 
 /** This program's name before one of its commands. The rooms that suggest commands know no other. */
-const COMMAND = /\bdeployer (?=(?:deploy|image|release|status|emulator)\b)/g;
+const COMMAND = /\bdeployer (?=(?:deploy|build|image|release|status|emulator)\b)/g;
 
 /** `text` with the commands that it tells to run as they are run here: as a plugin they belong to its host. */
 export function asCalled({ bin }: Pick<Io, 'bin'>, text: string): string {

@@ -7,15 +7,18 @@ export function releaseFailureLine(event: TimedDeployEvent & { readonly type: 'r
   return `${cleanLine(event.reason)}; ${cleanLine(event.remedy)}`;
 }
 
-/** What a deploy that did not fail came to, in one line. A failed one is told by its error. */
-export function resultLine(result: DeployResult): string | undefined {
+/**
+ * What a deploy that did not fail came to, in one line. A failed one is told by its error.
+ * @param appFlags that name the app again, where the next command would not find it by itself
+ */
+export function resultLine(result: DeployResult, appFlags: string): string | undefined {
   const version = `v${result.release.version}`;
   const at = result.url === undefined ? '' : ` at ${cleanLine(result.url)}`;
   switch (result.status) {
     case 'succeeded':
       return result.verified === 'started'
-        ? `${version} has started${at}; no checks are configured, so nothing proves that it works${backOf(result)}`
-        : `${version} is live${at}${backOf(result)}`;
+        ? `${version} has started${at}; no checks are configured, so nothing proves that it works${backOf(result, appFlags)}`
+        : `${version} is live${at}${backOf(result, appFlags)}`;
     case 'unchanged':
       return `${version} is live already${at}: nothing to do`;
     case 'detached':
@@ -27,8 +30,8 @@ export function resultLine(result: DeployResult): string | undefined {
 }
 
 /** The way back leads to a release that was healthy, whatever ran last. */
-function backOf({ release: { previous, lastHealthy } }: DeployResult): string {
+function backOf({ release: { previous, lastHealthy } }: DeployResult, appFlags: string): string {
   if (lastHealthy === undefined) return '';
   const which = lastHealthy === previous ? 'previous' : 'last healthy before it';
-  return `   (${which}: v${lastHealthy}; deployer release rollback v${lastHealthy})`;
+  return `   (${which}: v${lastHealthy}; deployer release rollback v${lastHealthy}${appFlags})`;
 }

@@ -10,12 +10,14 @@ import { resultLine } from './release-lines.js';
 export class ResultView implements EventView {
   readonly #io: Io;
   readonly #output: Output;
+  readonly #appFlags: string;
   #plan: PlanDocument | undefined;
   #lines: readonly string[] = [];
 
-  constructor(io: Io, output: Output) {
+  constructor(io: Io, output: Output, appFlags: string) {
     this.#io = io;
     this.#output = output;
+    this.#appFlags = appFlags;
   }
 
   readonly show: EventSink = (event) => {
@@ -27,7 +29,7 @@ export class ResultView implements EventView {
     if (result === undefined) {
       return error === undefined && this.#plan !== undefined ? planLines(this.#plan) : [];
     }
-    const line = resultLine(result);
+    const line = resultLine(result, this.#appFlags);
     return line === undefined ? [] : [asCalled(this.#io, line)];
   }
 

@@ -40,10 +40,26 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['deploy', '-a', 'shop', '-i', 'oci:build/image', '--accept', 'docker'],
     says: /^✖ --accept is about what a registry is asked with\n/,
   },
+  'a folder to build from, beside an image in a file': {
+    args: ['deploy', '.', '-a', 'shop', '-i', 'oci:build/image', '--label', 'a=b'],
+    says: /^✖ CONTEXT, --label: the image is read from a file, and nothing is built\n {2}Try: leave out one/,
+  },
   'an archive that is not there': {
     args: ['image', 'inspect', 'docker-archive:x.tar'],
     exit: 3,
     says: /^✖ docker-archive:x\.tar can't be read: it is not there/,
+  },
+  'a build flag that deploy can not read': {
+    args: [...DEPLOY, '.', '--build-secret', 'npm'],
+    says: /^✖ --build-secret: "npm" is not known\n {2}Try: deployer deploy \. --image REF --build-secret id=NAME,src=FILE\n$/,
+  },
+  'a cache of a kind that is not known': {
+    args: [...DEPLOY, '.', '--cache-to', 'type=local,dest=x'],
+    says: /^✖ --cache-to: type "local" is not known; expected registry or inline\n(?: {2}Try: --cache-\S+ \S+\n)+$/,
+  },
+  "a flag as docker's own": {
+    args: [...DEPLOY, '.', '--secret', 'id=npm,src=.npmrc'],
+    says: /^✖ there is no flag --secret; did you mean --build-secret\?\n {2}Try: deployer deploy /,
   },
   'an app name in capitals': {
     args: ['deploy', '-a', 'Shop', '-i', 'example:v1'],

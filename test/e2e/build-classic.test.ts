@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { truncateSync } from 'node:fs';
 import { truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -32,6 +33,11 @@ const NEVER = new AbortController().signal;
 const LISTED = `FROM ${BASE}
 COPY . /app/
 RUN cd /app && { find . -type d -exec stat -c '%A %u:%g %h - - %N' {} + ; find . ! -type d -exec stat -c '%A %u:%g %h %s %Y %N' {} + ; } | grep -v ' [.]$' | sort -k6
+`;
+/** Name, mode, major and minor (hexadecimal) and type of all that is no file, folder or link. */
+const DEVICES = `FROM ${BASE}
+COPY . /app/
+RUN find /app ! -type d ! -type f -exec stat -c '%n %a %t:%T %F' {} + | sort
 `;
 
 describe('deployer build without BuildKit', function () {
@@ -91,6 +97,7 @@ describe('deployer build without BuildKit', function () {
       engine: client,
       signal: NEVER,
       findLogin: () => Promise.resolve(undefined),
+      hostPlatform: 'linux/amd64',
       onEvent: (event: BuildEvent) => {
         onEvent(event);
         if (event.type === 'log') lines.push(event.line);
@@ -179,6 +186,10 @@ describe('deployer build without BuildKit', function () {
         const wrong = await run(engineOf(), [context.path, '--tag', 'failing:1']);
         expect(wrong.code).to.equal(6);
         expect(wrong.stderr).to.match(/unknown instruction: .?RUM/i);
+        await writeFiles(context.path, { Dockerfile: `FROM ${BASE} AS one\n` });
+        const stage = await run(engineOf(), [context.path, '--tag', 'x:1', '--build-target', 'two']);
+        expect(stage.code).to.equal(6);
+        expect(stage.stderr).to.contain('has no stage "two"').and.contain('there: one');
       });
 
       it('pulls a private base image with the login of its own registry', async () => {
@@ -221,6 +232,25 @@ describe('deployer build without BuildKit', function () {
         expect(wanted.join('\n'))
           .to.match(/^-rwxr-x--- 0:0 1 1 981\d+ \.\/run\.sh$/m)
           .and.match(/^-rw-r--r-- 0:0 2 1 981\d+ \.\/two$/m);
+      });
+
+      it('takes of devices and pipes what docker takes of them; of a socket it says that it is left out', async () => {
+        await using context = await makeContext({ 'a.txt': 'a' });
+        const script = 'mkdir sub; mknod null c 1 3; mknod sub/block b 7 300; chmod 640 null; mkfifo pipe';
+        await promisify(execFile)('sh', ['-c', script], { cwd: context.path });
+        const listening = createServer().listen(join(context.path, 'a.sock'));
+        const warnings: string[] = [];
+        const request = { context: context.path, dockerfile: { text: DEVICES } };
+        const printed = await printedBy(engineOf(), 'classic', request, (event) => {
+          if (event.type === 'warning') warnings.push(event.message);
+        });
+        listening.close();
+        expect(printed).to.deep.equal([
+          '/app/null 640 1:3 character special file',
+          '/app/pipe 644 0:0 fifo',
+          '/app/sub/block 644 7:12c block special file',
+        ]);
+        expect(warnings).to.include('a.sock is left out: a socket can not be sent');
       });
 
       it('takes a Dockerfile from outside, and one that is left out, and shows neither to COPY', async () => {
@@ -266,6 +296,7 @@ describe('deployer build without BuildKit', function () {
         const who = name === 'Podman' ? 'Podman 4.' : 'Docker 20.10';
         for (const args of [
           ['--build-secret', 'id=one,env=HOME'],
+          ['--provenance', 'min'],
           ['--provenance', 'max'],
         ]) {
           const { code, stderr } = await run(engineOf(), [context.path, '--tag', 'x:1', ...args]);

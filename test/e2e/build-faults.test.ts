@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -20,6 +20,10 @@ const execute = promisify(execFile);
 const BASE = 'base:test';
 const DOCKER = '/usr/bin/docker';
 const MIB = 2 ** 20;
+/** As root, whom the modes of files do not keep from reading otherwise. */
+const WITHOUT_RIGHTS = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+/** The number of ELF for it. */
+const AARCH64 = 183;
 
 describe('deployer build, when something is wrong or odd', function () {
   requires('docker-engine', 'busybox');
@@ -85,6 +89,7 @@ describe('deployer build, when something is wrong or odd', function () {
         return await build(requestOf(context.path), {
           engine: new Engine(docker),
           findLogin: () => Promise.resolve(undefined),
+          hostPlatform: 'linux/amd64',
           onEvent: (event) => event.type === 'log' && onLog(),
           signal,
         }).then(
@@ -164,6 +169,7 @@ describe('deployer build, when something is wrong or odd', function () {
       'mkdir a b c; echo x > a/one; ln a/one a/two; ln a/one b/three; echo y > b/own; ln b/own a/before',
       'ln -s /etc/passwd absolute; ln -s nowhere dangling; ln -s loop loop; ln -s ../../outside out; ln -s a folder',
       'echo s > setuid; chmod 6755 setuid; echo n > none; chmod 0000 none; chmod 1700 c; mkfifo pipe',
+      'mknod null c 1 3; mknod block b 7 300; mkdir sub; mknod sub/zero c 1 5; chmod 640 sub/zero',
       'echo "with blank" > "a b"; echo n > "$(printf "new\\nline")"; echo % > "100%"; : > empty',
     ];
     await execute('sh', ['-ec', make.join('\n')], { cwd: context.path });
@@ -208,6 +214,56 @@ describe('deployer build, when something is wrong or odd', function () {
     }
   });
 
+  it('of a program for another processor says what the host is, and what lets it run', async () => {
+    await using context = await makeContext({
+      Dockerfile: 'FROM scratch\nCOPY program /\nRUN ["/program"]\n',
+      program: programFor(AARCH64),
+    });
+    await chmod(join(context.path, 'program'), 0o755);
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1', '--platform', 'linux/arm64'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('Dockerfile:3').and.contain('exec format error');
+      expect(stderr).to.contain("the step is for linux/arm64; the engine's host is linux/amd64");
+      expect(stderr).to.contain('Try: let it run them: docker run').and.contain('--install arm64');
+    }
+  });
+
+  it('says once that a Dockerfile is empty, and of a stage that is not there which there are', async () => {
+    await using context = await makeContext({ Dockerfile: '' });
+    for (const builder of ['1', '0']) {
+      const env = { DOCKER_BUILDKIT: builder };
+      await writeFile(join(context.path, 'Dockerfile'), '');
+      const empty = await run([context.path, '--tag', 'never:1'], { env });
+      expect(empty.code, empty.stderr).to.equal(6);
+      const error = empty.stderr.slice(empty.stderr.indexOf('✖'));
+      expect(error.match(/cannot be empty|file with no instructions/g), error).to.have.length(1);
+      await writeFile(join(context.path, 'Dockerfile'), `FROM ${BASE} AS one\n`);
+      const stage = await run([context.path, '--tag', 'never:1', '--build-target', 'two'], { env });
+      expect(stage.code, stage.stderr).to.equal(6);
+      expect(stage.stderr).to.contain(`--build-target: ${context.path}/Dockerfile has no stage "two"`);
+      expect(stage.stderr).to.contain('there: one');
+    }
+  });
+
+  it('a .dockerignore that may not be read is an error that names it, and nothing is built', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n`, secret: 'x' });
+    await writeFile(join(context.path, '.dockerignore'), 'secret\n');
+    await chmod(join(context.path, '.dockerignore'), 0);
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        ...{ env: { DOCKER_BUILDKIT: builder }, through: WITHOUT_RIGHTS },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain(".dockerignore of the build context can't be read: EACCES");
+    }
+    expect((await engine.docker.listImages()).flatMap(({ RepoTags }) => RepoTags ?? [])).to.not.include(
+      'never:1',
+    );
+  });
+
   it('a .dockerignore that is a folder is an error that names it', async () => {
     await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n` });
     await mkdir(join(context.path, '.dockerignore'));
@@ -216,6 +272,17 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(stderr).to.contain('.dockerignore');
   });
 });
+
+/** As much of an ELF program as a kernel reads to know that it is not for it. */
+function programFor(machine: number): Buffer {
+  const header = Buffer.alloc(4096);
+  header.write('\u007fELF\u0002\u0001\u0001', 'latin1');
+  header.writeUInt16LE(2, 16);
+  header.writeUInt16LE(machine, 18);
+  header.writeUInt32LE(1, 20);
+  header.writeUInt16LE(64, 52);
+  return header;
+}
 
 function reversed(text: string): string {
   return [...text].reverse().join('');

@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeContext } from '../support/build-context.js';
+import { makeContext, writeFiles } from '../support/build-context.js';
 import { importBusybox, startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry } from '../support/docker-registry.js';
+import { startEngineProxy } from '../support/engine-proxy.js';
 import { eventually } from '../support/eventually.js';
+import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { documentIn } from '../support/json-documents.js';
 import { onTerminal, stable } from '../support/on-terminal.js';
 import { pidsOf } from '../support/processes.js';
@@ -77,6 +80,11 @@ describe('deployer deploy, of an image that has to be built', function () {
     const second = await deploy('one', context.path);
     expect(second.code, second.stderr).to.equal(0);
     expect(second.stderr).to.contain('--> Build image: skipped, found remotely');
+    const said = `${repository}:one was found: nothing is built from ${context.path} (--build always builds it)`;
+    expect(second.stderr).to.contain(said);
+    const unnamed = await deploy('one');
+    expect(unnamed.code, unnamed.stderr).to.equal(0);
+    expect(unnamed.stderr).to.not.contain('--build always');
   });
 
   it('builds nothing when it must not, and nothing where the registry does not say that it is missing', async () => {
@@ -224,7 +232,72 @@ describe('deployer deploy, of an image that has to be built', function () {
     );
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
+    expect(stderr).to.contain('Interrupted: ending the build;').and.not.contain('putting back');
+    expect(stderr).to.contain('the build was ended: nothing was pushed, nothing released');
     expect(await machines()).to.deep.equal(before);
+  });
+
+  it('Ctrl-C during the push ends it in the engine, says so, and nothing is released', async () => {
+    const before = await machines();
+    await using slow = await startFaultyProxy({ host: stage.platform.emulator.registry }, ({ method }) =>
+      method === 'PATCH' ? { kind: 'slow' } : undefined,
+    );
+    await using way = await startEngineProxy(engine.socketPath);
+    await using context = await makeContext({ Dockerfile: dockerfile('slow', 'COPY big.bin /\n') });
+    await writeFiles(context.path, { 'big.bin': randomBytes(30_000_000) });
+    const program = stage.start(['deploy', context.path, '-i', `${slow.host}/shop:slow`], {
+      env: { DOCKER_HOST: way.dockerHost },
+    });
+    const sending = () => slow.exchanges.filter(({ method }) => method === 'PATCH');
+    await eventually(
+      () =>
+        expect(
+          sending().some(({ bodyBytes }) => bodyBytes > 1_000_000),
+          program.stderr(),
+        ).to.equal(true),
+      20_000,
+    );
+    program.kill('SIGINT');
+    const { code, stderr } = await program.finished;
+    expect(code, stderr).to.equal(130);
+    expect(stderr).to.contain('Interrupted: ending the push;').and.not.contain('putting back');
+    expect(stderr).to.contain('✖ interrupted by SIGINT\n');
+    expect(stderr)
+      .to.contain(`the push to ${slow.host}/shop:slow was ended`)
+      .and.contain('nothing was released');
+    await eventually(() => {
+      expect(way.open()).to.deep.equal([]);
+      expect(sending().filter(({ isLeft, bodyBytes }) => !isLeft && bodyBytes > 1_000_000)).to.deep.equal([]);
+    });
+    const sent = slow.exchanges.length;
+    expect((await manifest('slow')).status).to.equal(404);
+    expect(await machines()).to.deep.equal(before);
+    expect(slow.exchanges, 'it is not tried again').to.have.length(sent);
+  });
+
+  it('a release that fails after the push says by digest that the image stays in its registry', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCMD ["/bin/busybox", "false"]\n` });
+    const { code, stdout, stderr } = await deploy('ends', context.path, '--json');
+    expect(code, stderr).to.equal(8);
+    const { error } = JSON.parse(stdout) as { error: { evidence: string[] } };
+    const digest = (await manifest('ends')).headers.get('docker-content-digest') ?? '';
+    expect(error.evidence).to.include(
+      `the image was built and pushed, and stays in its registry: ${repository}@${digest}`,
+    );
+  });
+
+  it('a dry run reads the secrets too: one that is not there is named, and no engine is asked', async () => {
+    await using way = await startEngineProxy(engine.socketPath);
+    await using context = await makeContext({ Dockerfile: dockerfile('secret') });
+    const image = ['--image', `${repository}:secret`, '--dry-run', '--build-secret'];
+    const env = { DOCKER_HOST: way.dockerHost };
+    const file = await stage.run(['deploy', context.path, ...image, 'id=npm,src=nowhere/.npmrc'], { env });
+    expect(file.code, file.stderr).to.equal(2);
+    expect(file.stderr).to.contain("--build-secret: npm: nowhere/.npmrc can't be read (ENOENT)");
+    const variable = await stage.run(['deploy', context.path, ...image, 'id=npm,env=NPM_TOKEN'], { env });
+    expect(variable.code, variable.stderr).to.equal(2);
+    expect(variable.stderr).to.contain('--build-secret: the variable NPM_TOKEN is not set');
+    expect(way.begun()).to.deep.equal([]);
   });
 
   it('shows on a terminal each step of the build as it ends, under the step of the deploy', async () => {

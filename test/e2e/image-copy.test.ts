@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { CopyResult } from '../../src/image/copy.js';
@@ -183,6 +183,8 @@ describe('deployer image copy and convert', function () {
       await pushFixture({ url: registry.url, repository: 'killed' }, 'v2', next);
       const again = await run('copy', `${registry.host}/killed:v2`, `oci:${into}:v2`, '--json');
       expect(JSON.parse(again.stdout), again.stderr).to.include({ digest: next.digest, blobsSkipped: 2 });
+      const after = readdirSync(into, { recursive: true }).map(String);
+      expect(after.filter((name) => name.endsWith('.part'))).to.deep.equal([]);
       const back = await run('copy', `oci:${into}:v2`, `${registry.host}/killed:back`);
       expect(back.code, back.stderr).to.equal(0);
     });
@@ -195,6 +197,13 @@ describe('deployer image copy and convert', function () {
       const before = await readFile(file);
       await killInCopy(randomImage([100_000, 50_000]), `docker-archive:${file}`, { watched: into });
       expect((await readFile(file)).equals(before)).to.equal(true);
+      const [left = ''] = readdirSync(into).filter((name) => name.endsWith('.part'));
+      // Another's: by its name, by the file that it becomes, by a process that lives.
+      const others = ['app.tar.part', `other${left.slice('app'.length)}`];
+      others.push(left.replace(/-\d+-/, `-${process.pid}-`));
+      for (const name of others) await writeFile(join(into, name), 'mine');
+      expect((await run('copy', layout(), `docker-archive:${file}`)).code).to.equal(0);
+      expect(readdirSync(into).sort()).to.deep.equal(['app.tar', ...others].sort());
     });
   });
 

@@ -87,6 +87,17 @@ describe('what a person sees of a deploy', function () {
       ]);
     });
 
+    it('names the app, where a flag did, in what it tells to run: it can be pasted', async () => {
+      await stage.run(['deploy', '-a', 'named', '-i', good.reference]);
+      const again = await stage.run(['deploy', '-a', 'named', '-i', good.reference, '-e', 'A=b']);
+      expect(again.stdout).to.equal(
+        'v2 is live   (previous: v1; deployer release rollback v1 --app named)\n',
+      );
+      const missing = `${repository}:god`;
+      const { stderr } = await stage.run(['deploy', '-a', 'named', '-c', 'fly.toml', '-i', missing]);
+      expect(stderr).to.contain(`deployer deploy . --image ${missing} --app named --config fly.toml\n`);
+    });
+
     it('is plain lines where CI gives it a terminal, as without one', async () => {
       const { code, screen } = await onTerminal(stage, ['deploy', '-a', 'ci-tty', '-i', good.reference], {
         CI: 'true',

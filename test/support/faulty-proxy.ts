@@ -23,6 +23,8 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** Passes this many bytes of the answer's body back, then breaks the connection. */
   | { readonly kind: 'cut-answer'; readonly afterBytes: number }
+  /** Takes the body in, a chunk now and then; the registry sees nothing of it. */
+  | { readonly kind: 'slow' }
   /** Never answers. */
   | { readonly kind: 'silent' }
   /** Changes what the registry answers. */
@@ -41,6 +43,8 @@ export interface Exchange {
   readonly bodyBytes: number;
   /** What was answered; 0 when nothing was. */
   readonly status: number;
+  /** The client went away before it had its answer. */
+  readonly isLeft: boolean;
   readonly fault: Fault['kind'] | undefined;
 }
 
@@ -72,10 +76,19 @@ export async function startFaultyProxy(
     count += 1;
     const { method = '', url = '', headers } = request;
     const fault = script({ method, url, headers }, count);
-    const record: Mutable = { method, url, headers, bodyBytes: 0, status: 0, fault: fault?.kind };
+    const record: Mutable = {
+      method,
+      url,
+      headers,
+      bodyBytes: 0,
+      status: 0,
+      isLeft: false,
+      fault: fault?.kind,
+    };
     exchanges.push(record);
     request.on('data', (chunk: Buffer) => (record.bodyBytes += chunk.length));
     request.on('error', () => response.destroy());
+    response.on('close', () => (record.isLeft = !response.writableFinished));
     exchange({ request, response, record, fault, target });
   });
   const sockets = new Set<Socket>();
@@ -114,6 +127,11 @@ function exchange(handling: Handling): void {
   const { request, response, record, fault } = handling;
   if (fault?.kind === 'silent') {
     request.resume();
+  } else if (fault?.kind === 'slow') {
+    request.on('data', () => {
+      request.pause();
+      setTimeout(() => request.resume(), 20);
+    });
   } else if (fault?.kind === 'answer') {
     record.status = fault.status;
     // Read first: an early answer to a body is another fault than the one that is meant.

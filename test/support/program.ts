@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Of Node, before the script. */
   readonly nodeArgs?: readonly string[];
+  /** A program, with its arguments, that starts it. */
+  readonly through?: readonly string[];
   /** Another copy of the package than this one. */
   readonly root?: string;
   /** File descriptors to write to in place of what is collected. */
@@ -37,7 +39,9 @@ export interface RunningProgram {
 /** Starts the built program as a user would: another process, an environment without the developer's own settings. */
 export function startProgram(args: readonly string[], options: RunOptions = {}): RunningProgram {
   const script = `${options.root ?? PROJECT}/bin/run.js`;
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), script, ...args], {
+  const command = [process.execPath, ...(options.nodeArgs ?? []), script, ...args];
+  const [program = '', ...rest] = [...(options.through ?? []), ...command];
+  const child = spawn(program, rest, {
     // The run's id lets the test runner find what is left behind (survivors.mjs).
     env: {
       PATH: process.env['PATH'],

@@ -34,7 +34,6 @@ export default class ReleaseRollback extends BaseCommand {
     'dry-run': deployFlags['dry-run'],
     events: deployFlags.events,
   };
-  protected override undoing = 'putting back what was there';
 
   async run(): Promise<DeployResult | { plan: PlanDocument }> {
     const { args, flags } = await this.parse(ReleaseRollback);
@@ -45,12 +44,13 @@ export default class ReleaseRollback extends BaseCommand {
 
     const { 'dry-run': dryRun } = flags;
     const request = { config, release: args.release, releaseId: randomUUID(), lockWaitMs, dryRun };
-    const view = chooseView(this.io, flags);
+    const view = chooseView(this.io, flags, config.appFlags);
     this.view = view;
     const left = new LeftBehind(config.app);
     this.leftBehind = () => left.describe();
     const sink: EventSink = (event) => {
       left.show(event);
+      this.undoing = left.undoing;
       view.show(event);
     };
     const ports = { target, clock, sink, signal: this.signal };

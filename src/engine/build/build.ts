@@ -11,7 +11,7 @@ import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
-import { BuildError, buildFailed } from './failure.js';
+import { BuildError, buildFailed, type BuildFailure } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
 import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
@@ -32,6 +32,8 @@ export interface BuildRequest extends BuildSettings {
 export interface BuildPorts {
   readonly engine: Engine;
   readonly findLogin: FindLogin;
+  /** What the engine's host runs: `linux/amd64`. */
+  readonly hostPlatform: string;
   readonly onEvent: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -94,8 +96,24 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text },
+      ...askedOf(request, ports),
     });
   }
+}
+
+/** What a failure is explained by, beside the engine's words. */
+export function askedOf(
+  {
+    target,
+    targetFrom = '--build-target',
+    platforms,
+  }: Pick<BuildSettings, 'target' | 'targetFrom' | 'platforms'>,
+  { hostPlatform }: Pick<BuildPorts, 'hostPlatform'>,
+): Pick<BuildFailure, 'target' | 'platforms'> {
+  return {
+    ...(target === undefined ? {} : { target: { stage: target, from: targetFrom } }),
+    platforms: { asked: platforms, host: hostPlatform },
+  };
 }
 
 async function postBuild(
@@ -160,7 +178,6 @@ async function sharedKeyOf(context: string): Promise<string> {
     return `${basename(path).replace(/[^\w.-]/g, '_')}:${hash}`;
   } catch (error) {
     throw new DeployerError('usage', `the build context ${context} can't be read: ${messageOf(error)}`, {
-      suggestions: ['name the folder with the Dockerfile: deployer build DIR --tag REF'],
       cause: error,
     });
   }

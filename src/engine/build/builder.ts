@@ -1,8 +1,8 @@
-import { DeployerError } from '../../lib/errors.js';
+import { DeployerError, type ErrorOptions } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
 import { instructionsOf } from './dockerfile-lines.js';
-import type { Provenance } from './output.js';
+import { ATTESTING_API, TAKES_CONTAINERD, type Provenance } from './output.js';
 import type { BuildSettings } from './query.js';
 
 /** What an engine builds with. */
@@ -81,9 +81,10 @@ export function refuseBeyondClassic(
   }
   if (hasSsh) throw beyond('--ssh', 'can give no agent to a build', builder);
   if (provenance === 'min' || provenance === 'max') {
-    throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", builder, [
-      'or leave it out: --provenance off',
-    ]);
+    throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", attesting(builder), {
+      evidence: [TAKES_CONTAINERD],
+      suggestions: ['or leave it out: --provenance off'],
+    });
   }
   if (cacheFrom.length + cacheTo.length > 0) {
     const flag = cacheFrom.length > 0 ? '--cache-from' : '--cache-to';
@@ -117,14 +118,21 @@ export function refuseInstructionsBeyondClassic(
   }
 }
 
+/** With BuildKit alone an engine of before does not attest. */
+function attesting(builder: ClassicBuilder): ClassicBuilder {
+  const { product, apiVersion } = builder.engine;
+  if (product === 'docker' && isAtLeast(apiVersion, ATTESTING_API)) return builder;
+  return { ...builder, mend: 'build with a Docker Engine of 24 or later: DOCKER_HOST' };
+}
+
 function beyond(
   asked: string,
   why: string,
   { name, engine, mend }: ClassicBuilder,
-  suggestions: readonly string[] = [],
+  { evidence = [], suggestions = [] }: Pick<ErrorOptions, 'evidence' | 'suggestions'> = {},
 ): DeployerError {
   return new DeployerError('build_unavailable', `${asked}: ${name} ${why}`, {
-    evidence: [`${engine.product} ${engine.version}, API ${engine.apiVersion}`],
+    evidence: [`${engine.product} ${engine.version}, API ${engine.apiVersion}`, ...evidence],
     suggestions: [mend, ...suggestions],
   });
 }

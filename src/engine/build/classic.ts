@@ -8,7 +8,7 @@ import { EngineRefusal, engineLost } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { authConfigOf, encodeLogins, plainHttpTo, type FindLogin } from '../login.js';
 import { registriesOf } from './base-images.js';
-import type { BuildPorts, BuildRequest, BuiltImage } from './build.js';
+import { askedOf, type BuildPorts, type BuildRequest, type BuiltImage } from './build.js';
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
@@ -49,6 +49,7 @@ export async function buildClassic(
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text: dockerfile.text },
+      ...askedOf(request, ports),
     });
   } finally {
     archive.body.destroy();

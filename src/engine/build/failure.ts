@@ -1,6 +1,8 @@
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { lineOfStep } from './dockerfile-lines.js';
+import { formatPlatform } from '../../oci/platform.js';
+import type { Platform } from '../../oci/descriptor.js';
+import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
 
 /** What the engine says of why there is no image. */
@@ -11,6 +13,14 @@ export interface BuildFailure {
   readonly message: string;
   readonly step: FailedStep | undefined;
   readonly dockerfile: { readonly name: string; readonly text: string };
+  /** The stage that was asked for, and where: `fly.toml:6: build.build-target`. */
+  readonly target?: { readonly stage: string; readonly from: string };
+  readonly platforms?: {
+    /** What was asked for; none: the host's own. */
+    readonly asked: readonly Platform[];
+    /** `linux/amd64` */
+    readonly host: string;
+  };
 }
 
 /** Words that BuildKit and the frontend put before what went wrong. */
@@ -18,21 +28,64 @@ const PREFIXES =
   /^(?:rpc error: code = \w+ desc = |failed to solve(?: with frontend [\w.]+)?: |failed to (?:create LLB definition|read dockerfile|build LLB|compute cache key): |failed to load cache key: )/;
 
 /** Why a build failed, with the line of the Dockerfile and what the step printed last. */
-export function buildFailed({ message, step, dockerfile }: BuildFailure): DeployerError {
+export function buildFailed({ message, step, dockerfile, target, platforms }: BuildFailure): DeployerError {
   const reason = withoutPrefixes(cleanLine(message, 1000));
+  if (target !== undefined && NO_SUCH_STAGE.test(reason)) return noSuchStage(reason, target, dockerfile);
   const syntaxLine = /parse error(?: on)? line (\d+)/i.exec(reason)?.[1];
   if (syntaxLine !== undefined) return syntaxError(reason, `${dockerfile.name}:${syntaxLine}`);
   const line = step === undefined ? undefined : lineOfStep(dockerfile.text, step.name);
   const where = line === undefined ? dockerfile.name : `${dockerfile.name}:${line}`;
   const code = codeOf(reason);
-  return new DeployerError(code, headline(reason, step, where), {
+  const said = [reason, ...(step?.lines ?? [])];
+  const text = headline(reason, step, where);
+  const foreign = foreignPlatform(said, step, platforms);
+  return new DeployerError(code, text, {
     evidence: [
       ...(step === undefined ? [] : [`${where}: ${step.name}`]),
       ...(step?.lines ?? []).map((printed) => `| ${printed}`),
-      reason,
+      ...(text.endsWith(reason) ? [] : [reason]),
+      ...(foreign?.evidence ?? []),
     ],
-    suggestions: suggestionsFor(code, where, [reason, ...(step?.lines ?? [])]),
+    suggestions: foreign?.suggestions ?? suggestionsFor(code, where, said),
   });
+}
+
+/** Of BuildKit, of Docker's classic builder, of Podman. */
+const NO_SUCH_STAGE =
+  /\btarget(?: stage)? .+ (?:could not be found|not found|in Dockerfile)|\btarget .+ was not found/i;
+
+function noSuchStage(
+  reason: string,
+  { stage, from }: NonNullable<BuildFailure['target']>,
+  { name, text }: BuildFailure['dockerfile'],
+): DeployerError {
+  const stages = instructionsOf(text).flatMap((line) => / AS (\S+)$/i.exec(line.text)?.[1] ?? []);
+  return new DeployerError('build_failed', `${from}: ${name} has no stage "${cleanLine(stage, 60)}"`, {
+    evidence: [stages.length === 0 ? 'it names none' : `there: ${stages.join(', ')}`, reason],
+    suggestions: ['name one of its stages (FROM ... AS STAGE), or none: the last is built'],
+  });
+}
+
+/** A program for another processor than the host's, where nothing there emulates it. */
+function foreignPlatform(
+  said: readonly string[],
+  step: FailedStep | undefined,
+  platforms: BuildFailure['platforms'],
+): { readonly evidence: readonly string[]; readonly suggestions: readonly string[] } | undefined {
+  if (platforms === undefined || !said.some((line) => /exec format error/i.test(line))) return undefined;
+  const { asked, host } = platforms;
+  // With several platforms each step names its own.
+  const [, named] = /^\[([a-z]+\/[\w/]+)(?:->\S+)? /.exec(step?.name ?? '') ?? [];
+  const platform = named ?? (asked[0] && formatPlatform(asked[0]));
+  const [, architecture] = platform?.split('/') ?? [];
+  if (platform === undefined || architecture === host.split('/')[1]) return undefined;
+  return {
+    evidence: [`the step is for ${platform}; the engine's host is ${host}, and runs no programs of others`],
+    suggestions: [
+      `let it run them: docker run --privileged --rm tonistiigi/binfmt --install ${architecture}`,
+      `or build for its own platform: --platform ${host}`,
+    ],
+  };
 }
 
 function suggestionsFor(code: ErrorCode, where: string, said: readonly string[]): string[] {

@@ -7,7 +7,9 @@ export const PROVENANCE = ['auto', 'off', 'min', 'max'] as const;
 export type Provenance = (typeof PROVENANCE)[number];
 
 /** BuildKit 0.11, the first to attest, came with Engine 24 (API 1.43). */
-const ATTESTING_API = [1, 43] as const;
+export const ATTESTING_API = [1, 43] as const;
+/** For the evidence. */
+export const TAKES_CONTAINERD = 'it takes Docker Engine 24 or later with the containerd image store';
 
 /**
  * What the engine is asked to store. `auto` attests nothing. Without provenance it is in Docker's media types, which
@@ -23,16 +25,18 @@ export function decideOutput(
   const isContainerd = engine.store === 'containerd';
   if (platforms.length > 1 && !isContainerd) {
     const asked = `--platform ${platforms.map(formatPlatform).join(',')}`;
-    throw unavailable(engine, `${asked}: this engine can't keep an image of several platforms`, {
-      takes: 'the containerd image store',
-      instead: 'build for one: --platform OS/ARCH',
-    });
+    throw unavailable(
+      engine,
+      `${asked}: this engine can't keep an image of several platforms`,
+      'build for one: --platform OS/ARCH',
+    );
   }
   if (cacheTo.some(({ type }) => type === 'registry') && !isContainerd) {
-    throw unavailable(engine, "--cache-to: this engine can't push a cache by itself", {
-      takes: 'the containerd image store',
-      instead: 'keep it inside of the image: --cache-to type=inline',
-    });
+    throw unavailable(
+      engine,
+      "--cache-to: this engine can't push a cache by itself",
+      'keep it inside of the image: --cache-to type=inline',
+    );
   }
   if (mode === 'off') {
     return isContainerd
@@ -42,10 +46,11 @@ export function decideOutput(
   if (isContainerd && isAtLeast(engine.apiVersion, ATTESTING_API)) {
     return { store: 'containerd', mediaTypes: 'oci', provenance: mode };
   }
-  throw unavailable(engine, `--provenance ${mode}: this engine can't attest where an image comes from`, {
-    takes: 'Docker Engine 24 or later with the containerd image store',
-    instead: 'leave it out: --provenance off',
-  });
+  throw unavailable(
+    engine,
+    `--provenance ${mode}: this engine can't attest where an image comes from`,
+    'leave it out: --provenance off',
+  );
 }
 
 type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo'> & { readonly provenance: Provenance };
@@ -53,13 +58,16 @@ type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo'> & { readonly provenanc
 function unavailable(
   { product, version, apiVersion, store }: EngineCapabilities,
   message: string,
-  { takes, instead }: { readonly takes: string; readonly instead: string },
+  instead: string,
 ): DeployerError {
+  const turnOn = isAtLeast(apiVersion, ATTESTING_API)
+    ? 'or turn the store on, in'
+    : 'or build with Docker Engine 24 or later, with the store turned on in';
   return new DeployerError('build_unavailable', message, {
-    evidence: [`${product} ${version}, API ${apiVersion}, ${store} store`, `it takes ${takes}`],
+    evidence: [`${product} ${version}, API ${apiVersion}, ${store} store`, TAKES_CONTAINERD],
     suggestions: [
       instead,
-      'or turn the store on, in /etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}',
+      `${turnOn} /etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}`,
     ],
   });
 }

@@ -9,6 +9,8 @@ export interface BuildSettings {
   readonly labels: Readonly<Record<string, string>>;
   /** The stage to build; the last unless told. */
   readonly target?: string;
+  /** Where that is named, for who has to mend it. */
+  readonly targetFrom?: string;
   /** None: the engine's own. Several make one index. */
   readonly platforms: readonly Platform[];
   readonly noCache: boolean;

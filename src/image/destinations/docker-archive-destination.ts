@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { Digest } from '../../oci/digest.js';
@@ -19,6 +19,7 @@ import type { BlobArrival } from '../../registry/push.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
+import { removeLeftParts } from './part-file.js';
 import { fileAt, syncFolder, WholeFile } from './whole-file.js';
 
 /**
@@ -59,6 +60,7 @@ export class DockerArchiveDestination implements ImageDestination {
       throw new DeployerError('usage', `${path} is there and no image archive: it is not overwritten`, {
         suggestions: ['name another file, or delete this one first'],
       });
+    await removeLeftParts(dirname(path), (name) => name === basename(path));
     return new DockerArchiveDestination(path, await WholeFile.create(path), imageName, signal);
   }
 

@@ -15,6 +15,8 @@ import { checkMarker } from '../sources/layout-source.js';
 import type { StoredManifest } from '../stored-manifest.js';
 import { writeBlob, writing } from './blob-writer.js';
 import type { ImageDestination } from './destination.js';
+import { highestMissing, NewLayout } from './new-layout.js';
+import { removeLeftParts } from './part-file.js';
 import { fileAt, syncFolder, WholeFile } from './whole-file.js';
 
 /**
@@ -31,11 +33,15 @@ export class LayoutDestination implements ImageDestination {
   /** Folders that got names which may not be on the disk yet. */
   readonly #changed = new Set<string>();
 
-  private constructor(folder: string, tag: string | undefined, signal: AbortSignal) {
+  /** Of a folder that held nothing, until it holds an image. */
+  #attempt: NewLayout | undefined;
+
+  private constructor(folder: string, tag: string | undefined, signal: AbortSignal, attempt?: NewLayout) {
     this.name = `oci:${folder}${tag === undefined ? '' : `:${tag}`}`;
     this.#folder = folder;
     this.#tag = tag;
     this.#signal = signal;
+    this.#attempt = attempt;
   }
 
   /** @throws DeployerError `usage` for a folder that holds something else; `image_file_invalid`, `push_failed` */
@@ -51,9 +57,17 @@ export class LayoutDestination implements ImageDestination {
       });
     }
     if (names.length > 0) await checkMarker(await FolderFiles.open(folder));
-    const destination = new LayoutDestination(folder, tag, signal);
-    if (names.length === 0) await destination.#write(LAYOUT_FILE, LAYOUT_VERSION);
-    return destination;
+    await removeLeft(folder);
+    if (names.length > 0) return new LayoutDestination(folder, tag, signal);
+    const attempt = new NewLayout(folder, await highestMissing(folder));
+    const destination = new LayoutDestination(folder, tag, signal, attempt);
+    try {
+      await destination.#write(LAYOUT_FILE, LAYOUT_VERSION);
+      return destination;
+    } catch (error) {
+      await attempt.takeBack();
+      throw error;
+    }
   }
 
   async current(): Promise<ReadonlySet<Digest>> {
@@ -96,8 +110,9 @@ export class LayoutDestination implements ImageDestination {
     await this.#list(entry, undefined);
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  /** A layout that was there keeps the blobs that came whole: others may name them by now, and the next copy does. */
+  async close(): Promise<void> {
+    await this.#attempt?.takeBack();
   }
 
   /** All that the index is about to name is on the disk first. */
@@ -105,6 +120,7 @@ export class LayoutDestination implements ImageDestination {
     for (const folder of this.#changed) await syncFolder(folder);
     this.#changed.clear();
     await this.#write(INDEX_FILE, withEntry(await this.#index(), entry, tag));
+    this.#attempt = undefined;
     await syncFolder(this.#folder);
   }
 
@@ -131,6 +147,7 @@ export class LayoutDestination implements ImageDestination {
     try {
       await write(file, name);
       await file.keep();
+      this.#attempt?.made.push(path);
       for (const folder of foldersUpTo(this.#folder, path)) this.#changed.add(folder);
     } finally {
       await file.drop();
@@ -147,6 +164,13 @@ export class LayoutDestination implements ImageDestination {
       throw error;
     }
   }
+}
+
+/** What copies into this layout left that were killed. */
+async function removeLeft(folder: string): Promise<void> {
+  await removeLeftParts(folder, (name) => name === LAYOUT_FILE || name === INDEX_FILE);
+  for (const algorithm of ['sha256', 'sha512'])
+    await removeLeftParts(join(folder, 'blobs', algorithm), (name) => /^[0-9a-f]+$/.test(name));
 }
 
 /** Of a file below `folder`: each may have been made for it. */

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { lstat, open, readlink, rename, rm, type FileHandle } from 'node:fs/promises';
 import { DeployerError } from '../../lib/errors.js';
 import { writing } from './blob-writer.js';
+import { partOf } from './part-file.js';
 
 /** A file that gets its name when it is whole. Until then, and after a failure, what was there is as it was. */
 export class WholeFile {
@@ -21,7 +21,7 @@ export class WholeFile {
   static async create(path: string): Promise<WholeFile> {
     const there = await fileAt(path);
     // Of a new name, and only if that is not there: it must not lead through a link that someone else has put there.
-    const fresh = `${path}.${randomBytes(6).toString('hex')}.part`;
+    const fresh = await partOf(path);
     const handle = await writing(path, () => open(fresh, 'wx', 0o644));
     const whole = new WholeFile(path, fresh, handle);
     if (there !== undefined) await writing(path, () => handle.chmod(there.mode & 0o777));

@@ -1,7 +1,7 @@
 import { DeployerError, messageOf, type ErrorCode } from '../../lib/errors.js';
 import { shortDigest } from '../../oci/digest.js';
 import type { ReleaseIdentity, Unit } from '../target.js';
-import type { Stuck } from './undo.js';
+import type { Stuck, Touched } from './undo.js';
 
 /** What a release that failed says to its user. */
 export interface Failure {
@@ -9,7 +9,11 @@ export interface Failure {
   readonly release: ReleaseIdentity;
   /** What stopped it: the user, a lost lock, a machine, the API. */
   readonly reason: unknown;
+  /** Machines that it had changed; those that were down are named beside the one that stopped it. */
+  readonly alsoDown?: readonly Pick<Touched, 'id' | 'down'>[];
 }
+
+const MOST_NAMED = 5;
 
 /** What ran before runs again. */
 export function rolledBack(failure: Failure, putBack: string): DeployerError {
@@ -17,7 +21,7 @@ export function rolledBack(failure: Failure, putBack: string): DeployerError {
   const code = codeOf(reason) === 'interrupted' ? 'interrupted' : 'release_rolled_back';
   return new DeployerError(code, `v${release.version} ${whatHappened(reason)}; ${putBack}`, {
     cause: reason,
-    evidence: evidenceOf(reason),
+    evidence: [...evidenceOf(reason), ...downLines(failure)],
     suggestions: suggestionsOf(reason),
   });
 }
@@ -42,7 +46,11 @@ export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: n
     `v${release.version} ${whatHappened(reason)}; and ${stuck.length} of ${touched} changed machines could not be put back: ${ids}`,
     {
       cause: reason,
-      evidence: [...stuck.map(({ id, why }) => `machine ${id}: ${why}`), ...evidenceOf(reason)],
+      evidence: [
+        ...stuck.map(({ id, why }) => `machine ${id}: ${why}`),
+        ...evidenceOf(reason),
+        ...downLines(failure),
+      ],
       suggestions: mends(failure),
     },
   );
@@ -71,6 +79,16 @@ function codeOf(reason: unknown): ErrorCode | undefined {
 
 function evidenceOf(reason: unknown): readonly string[] {
   return reason instanceof DeployerError ? reason.evidence : [];
+}
+
+function downLines({ reason, alsoDown = [] }: Failure): string[] {
+  const told = messageOf(reason);
+  const others = alsoDown.filter(({ id, down = '' }) => down !== '' && !told.includes(id));
+  const more = others.length - MOST_NAMED;
+  return [
+    ...others.slice(0, MOST_NAMED).map(({ id, down }) => `machine ${id} ${down}`),
+    ...(more > 0 ? [`and ${more} ${more === 1 ? 'machine' : 'machines'} more`] : []),
+  ];
 }
 
 /** `machine 148e…: started, health critical, v12, sha256:9984b97e…` */

@@ -47,6 +47,12 @@ export function whyDead(machine: Machine, mark: RunMark): string | undefined {
   return `could not be started (state ${cleanLine(machine.state, 20)})${said === undefined ? '' : `: ${said}`}`;
 }
 
+/** As `whyDead`, also of a machine that the platform has started again since. */
+export function whyDown(machine: Machine, mark: RunMark): string | undefined {
+  const [last] = exitsSince(machine, mark);
+  return whyDead(machine, mark) ?? (last && `exited with code ${last.exit_code ?? 'unknown'}`);
+}
+
 /** Why a machine that ran is not to be waited for any more: it was told to stop. After its release that is no fault. */
 export function whyStopped(machine: Machine, mark: RunMark): string | undefined {
   return STOPPED.has(machine.state) && eventsSince(machine, mark).some(isStart)

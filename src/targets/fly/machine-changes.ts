@@ -148,6 +148,7 @@ export class MachineChanges {
 
   async #becomeHealthy(touched: Touched, machine: Machine, signal: AbortSignal): Promise<RunMark> {
     const watch = this.#watch(touched, machine, signal);
+    touched.mark = watch.mark;
     try {
       await becomeHealthy(watch, 0);
       return watch.mark;

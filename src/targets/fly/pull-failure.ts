@@ -14,6 +14,6 @@ export function copyToFly(app: string, image: string): string[] {
   const copy = `registry.fly.io/${app}:copy`;
   return [
     `fly pulls from registry.fly.io and from public registries; copy it there: deployer image copy ${cleanLine(image)} ${copy}`,
-    `then: deployer deploy --image ${copy}`,
+    `then: deployer deploy --image ${copy} --app ${app}`,
   ];
 }

@@ -146,7 +146,7 @@ export class Rollout {
       minHealthyMs: request.config.minHealthyMs,
     });
     const units = await this.#units();
-    const failure = this.#failure(reason);
+    const failure = { ...this.#failure(reason), alsoDown: touched };
     if (stuck.length > 0)
       return { status: 'failed', release, units, error: notPutBack(failure, stuck, touched.length) };
     const message = this.#putBackMessage();

@@ -3,7 +3,7 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { ReleaseEvent, ReleaseIdentity } from '../target.js';
 import { isPassing } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, isHealthy, markRun, type RunMark } from './health.js';
+import { definedChecks, isHealthy, markRun, whyDown, type RunMark } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
@@ -21,6 +21,10 @@ export interface Touched {
   readonly before: Machine | undefined;
   /** Set once it has become healthy in the new release: what of it counts from then on. */
   healthy?: RunMark | undefined;
+  /** Set once it is watched in the new release. */
+  mark?: RunMark;
+  /** Why it is down, as the undo found it; empty where it was not. */
+  down?: string;
 }
 
 /** A machine that could not be put back. */
@@ -107,6 +111,8 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   const { api } = options;
   const { id, before } = touched;
   const now = await api.getMachine(id);
+  // Only before this undo has changed it does its state tell of the release.
+  touched.down ??= (now && touched.mark && whyDown(now, touched.mark)) ?? '';
   if (before === undefined) {
     if (now !== undefined) await destroy(id, options, signal);
     return;

@@ -53,7 +53,11 @@ describe('a real engine', function () {
           ...{ platforms: [], cacheFrom: [], cacheTo },
           output: { store: 'graphdriver' },
         },
-        { engine: connected, findLogin: () => Promise.resolve(undefined), onEvent: () => undefined, signal },
+        {
+          ...{ engine: connected, hostPlatform: platform, signal },
+          findLogin: () => Promise.resolve(undefined),
+          onEvent: () => undefined,
+        },
       );
       expect((await engine.docker.getImage('ways:1').inspect()).Id).to.equal(built.id);
     }

@@ -52,6 +52,18 @@ describe('a release whose machine does not become healthy', () => {
     expectOldEverywhere(3);
   });
 
+  it('names, of several that fall over at once, each; of many the first', async () => {
+    const ids = await fly.seed(8);
+    const { error } = await deployFailing({ oom: { afterMs: 50 } }, { config: { strategy: 'immediate' } });
+    expect(error.message).to.match(/^v2 failed: machine \w+ was killed: out of memory/);
+    const named = error.evidence.flatMap((line) => /^machine (\w+) was killed/.exec(line)?.[1] ?? []);
+    expect(named).to.have.lengthOf(5);
+    expect(ids).to.include.members(named);
+    expect(named, 'once').to.not.include(/machine (\w+)/.exec(error.message)?.[1]);
+    expect(error.evidence).to.include('and 2 machines more');
+    expectOldEverywhere(8);
+  });
+
   it('fails when the platform keeps restarting the machine', async () => {
     await fly.seed(1);
     const { error } = await deployFailing({ crash: { afterMs: 50, exitCode: 1 } });

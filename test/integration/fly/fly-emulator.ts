@@ -40,6 +40,7 @@ function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
   return {
     target: 'fly',
     app: APP,
+    appFlags: '',
     env: {},
     strategy: 'rolling',
     waitTimeoutMs: 60_000,

@@ -94,8 +94,7 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
         copier.copy(`${proxy.host}/pull/lie:v1`, `oci:${join(copier.folder, 'out')}`),
       );
       expect(failure.code).to.equal('digest_mismatch');
-      const files = await readdir(join(copier.folder, 'out', 'blobs', 'sha256'));
-      expect(files.filter((file) => file.includes(layerOf(image).slice(7)))).to.deep.equal([]);
+      expect(await readdir(copier.folder)).to.not.include('out');
     });
 
     it('a push that breaks in the middle of a blob ends in the same image', async () => {
@@ -135,7 +134,7 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
       expect((await fetch(`${registry.url}/v2/push/lost/manifests/v1`)).status).to.equal(404);
     });
 
-    it('a pull whose connection breaks at each try is connection_lost (12), and leaves no file of the blob', async () => {
+    it('a pull whose connection breaks at each try is connection_lost (12), and leaves nothing of a new layout', async () => {
       await pushFixture({ url: registry.url, repository: 'pull/lost' }, 'v1', image);
       proxy.script(({ url }) =>
         url.includes(layerOf(image)) ? { kind: 'cut-answer', afterBytes: 1000 } : undefined,
@@ -145,12 +144,7 @@ for (const { name, parts, start } of PUSH_REGISTRIES) {
       );
       expect(failure).to.include({ code: 'connection_lost', exit: 12 });
       expect(copier.warnings.join('\n')).to.match(/at byte \d+ of 8388608/);
-      const files = await readdir(join(copier.folder, 'out'), { recursive: true });
-      expect(
-        files.filter((file) => /index\.json|\.part/.test(file) || file.includes(layerOf(image).slice(7))),
-      )
-        .to //
-        .deep.equal([]);
+      expect(await readdir(copier.folder)).to.not.include('out');
     });
 
     it('429 on a manifest and 503 on a blob that are pulled are asked again, as Retry-After says', async () => {

@@ -103,6 +103,28 @@ describe('Copying to files', () => {
     });
   });
 
+  it('a new layout that a copy does not come to the end of leaves nothing that was not there', async () => {
+    const image = randomImage([100_000, 200_000]);
+    await pushFixture({ url: registry.url, repository: 'never' }, 'v1', image);
+    await using proxy = await startFaultyProxy(registry, ({ url }) =>
+      url.includes(image.blobs[2]?.digest ?? '') ? { kind: 'answer', status: 404 } : undefined,
+    );
+    const from = `${proxy.host}/never:v1`;
+    const before = await readdir(copier.folder);
+    await failureOf(() => copier.copy(from, `oci:${folder('new/deep/layout')}:v1`));
+    await failureOf(() => copier.copy(`${registry.host}/never:nowhere`, `oci:${folder('new')}`));
+    expect(await readdir(copier.folder)).to.deep.equal(before);
+    await mkdir(folder('empty'));
+    await failureOf(() => copier.copy(from, `oci:${folder('empty')}:v1`));
+    expect(await readdir(folder('empty'))).to.deep.equal([]);
+    // What is not the copy's own stays, and what it lies in.
+    await mkdir(folder('shared'));
+    const failing = copier.copy(from, `oci:${folder('shared/layout')}:v1`);
+    await writeFile(folder('shared/note.txt'), 'mine');
+    await failureOf(() => failing);
+    expect(await readdir(folder('shared'))).to.deep.equal(['note.txt']);
+  });
+
   describe('an archive', () => {
     it('holds one image: of several platforms one must be said', async () => {
       const image = await multiPlatformIndex();

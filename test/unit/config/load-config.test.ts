@@ -82,6 +82,7 @@ primary_region = 'ams'
     const { sources, ...values } = config;
     expect(values).to.deep.equal({
       app: 'example',
+      appFlags: '',
       target: 'fly',
       primaryRegion: 'ams',
       image: 'registry.test/team/app:1',
@@ -89,6 +90,10 @@ primary_region = 'ams'
         folder: '.',
         dockerfile: 'docker/Dockerfile',
         target: 'app',
+        sources: {
+          dockerfile: 'fly.toml:7: build.dockerfile',
+          'build-target': 'fly.toml:8: build.build-target',
+        },
         args: { NODE_VERSION: '20', MODE: 'prod' },
       },
       env: {
@@ -195,6 +200,8 @@ auto_stop_machines = true
       waitTimeoutMs: 120_000,
       env: { A: 'flag', B: 'file', C: 'x=y', EMPTY: '' },
     });
+    expect(byVariable.config.appFlags).to.equal('');
+    expect(byFlag.config.appFlags).to.equal(' --app from-flag');
     expect(byFlag.config.sources).to.include({
       app: 'flag --app',
       target: 'flag --target',
@@ -210,6 +217,7 @@ auto_stop_machines = true
     const { config } = await load({ app: 'example' });
     expect(config).to.deep.equal({
       app: 'example',
+      appFlags: ' --app example',
       target: 'fly',
       env: {},
       strategy: 'rolling',

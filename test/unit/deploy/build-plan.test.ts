@@ -8,6 +8,7 @@ import { flyCapabilities } from '../../../src/targets/fly/capabilities.js';
 const FLY = { name: 'fly', capabilities: flyCapabilities };
 const DOCKERFILE = { name: 'Dockerfile', read: () => Promise.reject(new Error('it is not read to decide')) };
 const SOURCE = {
+  named: [],
   ...{ context: '.', dockerfile: DOCKERFILE, buildArgs: {}, labels: {}, secrets: [] },
   ...{ noCache: false, provenance: 'auto' as const, cacheFrom: [], cacheTo: [], sshAgents: [] },
 };
@@ -43,5 +44,12 @@ describe('A build within a deploy', () => {
         .to.throw(DeployerError, '--build always')
         .with.property('exit', 2);
     expect(() => wish('registry.example/app', 'always', 'docker')).to.throw(DeployerError, '--accept');
+    expect(wish('oci:folder', 'missing'), 'the file names a Dockerfile').to.include({ builds: false });
+    const source = { ...SOURCE, named: ['CONTEXT', '--label'] };
+    expect(() =>
+      buildWish({ accept: 'all', build: { when: 'missing', source } }, parseImageLocation('oci:folder')),
+    )
+      .to.throw(DeployerError, 'CONTEXT, --label: the image is read from a file')
+      .with.property('exit', 2);
   });
 });

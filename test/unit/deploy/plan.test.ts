@@ -144,6 +144,7 @@ const ARM64_IMAGE = digestOf('arm64');
 const WRITE = { method: 'POST', url: 'https://api.example/machines', summary: 'create a machine' };
 
 const config: DeployConfig = {
+  appFlags: '',
   target: 'fly',
   app: 'example',
   env: {},

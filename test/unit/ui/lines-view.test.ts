@@ -4,8 +4,12 @@ import { chooseView } from '../../../src/ui/choose-view.js';
 import { collectedIo, type CollectedIo } from '../../support/collected-io.js';
 import { HOSTILE, IMAGE_NOT_FOUND, RESULT, ROLLED_BACK, SUCCESS } from '../../support/deploy-stories.js';
 
-async function play(story: readonly TimedDeployEvent[], collected: CollectedIo = collectedIo()) {
-  const view = chooseView(collected.io, {});
+async function play(
+  story: readonly TimedDeployEvent[],
+  collected: CollectedIo = collectedIo(),
+  appFlags?: string,
+) {
+  const view = chooseView(collected.io, {}, appFlags);
   for (const event of story) view.show(event);
   await view.close();
   return { stdout: collected.stdout(), stderr: collected.stderr(), view };
@@ -30,6 +34,12 @@ describe('A deploy in a log', () => {
     expect(stderr).to.equal(`${UNTIL_RELEASE}    2/3 healthy\n    3/3 healthy\n`);
     expect(stdout).to.equal(
       'v12 is live at https://example.fly.dev   (previous: v11; deployer release rollback v11)\n',
+    );
+  });
+
+  it('names the app again in the command back, where the next one would not find it by itself', async () => {
+    expect((await play(SUCCESS, collectedIo(), ' --app example')).stdout).to.equal(
+      'v12 is live at https://example.fly.dev   (previous: v11; deployer release rollback v11 --app example)\n',
     );
   });
 

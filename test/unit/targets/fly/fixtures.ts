@@ -29,8 +29,8 @@ export const HTTP: HttpService = {
 };
 
 export function configOf(change: Partial<DeployConfig> = {}): DeployConfig {
-  const base = { target: 'fly' as const, app: 'shop', env: {}, strategy: 'rolling' as const };
-  return { ...base, waitTimeoutMs: 300_000, file: 'fly.toml', sources: {}, ...change };
+  const base = { target: 'fly' as const, app: 'shop', appFlags: '', strategy: 'rolling' as const };
+  return { ...base, env: {}, waitTimeoutMs: 300_000, file: 'fly.toml', sources: {}, ...change };
 }
 
 export function requestOf(change: Partial<ReleaseRequest> = {}): ReleaseRequest {

@@ -1,0 +1,72 @@
+import { expect } from 'chai';
+import { buildFailed } from '../../../../src/engine/build/failure.js';
+
+const ARM64 = { os: 'linux', architecture: 'arm64' };
+const TEXT = 'FROM base AS build\nRUN make\nFROM base\nCOPY --from=build /made /\n';
+const dockerfile = { name: 'Dockerfile', text: TEXT };
+
+describe('why a build failed', () => {
+  it('is told once where the engine says no more than that', () => {
+    const message = 'failed to solve: the Dockerfile cannot be empty';
+    const error = buildFailed({ message, step: undefined, dockerfile });
+    expect(error.message).to.equal('the build failed: the Dockerfile cannot be empty');
+    expect(error.evidence).to.deep.equal([]);
+    const more = { name: '[2/2] RUN make', error: '', lines: ['oops'] };
+    const ofStep = buildFailed({ message: 'process ended: exit code: 3', step: more, dockerfile });
+    expect(ofStep.evidence).to.deep.equal([
+      'Dockerfile:2: [2/2] RUN make',
+      '| oops',
+      'process ended: exit code: 3',
+    ]);
+  });
+
+  it('is, of a stage that is not there, where it is named, and those that are there', () => {
+    const target = { stage: 'final', from: 'fly.toml:6: build.build-target' };
+    for (const message of [
+      'failed to solve with frontend dockerfile.v0: failed to create LLB definition: target stage final could not be found',
+      'failed to solve: target stage "final" could not be found',
+      'failed to reach build target final in Dockerfile',
+      'the target "final" was not found in the provided Dockerfile',
+    ]) {
+      const error = buildFailed({ message, step: undefined, dockerfile, target });
+      expect(error.code).to.equal('build_failed');
+      expect(error.message).to.equal('fly.toml:6: build.build-target: Dockerfile has no stage "final"');
+      expect(error.evidence[0]).to.equal('there: build');
+    }
+    const other = buildFailed({ message: 'make: no target "all"', step: undefined, dockerfile, target });
+    expect(other.message).to.equal('the build failed: make: no target "all"');
+  });
+
+  const foreign = (name: string, asked: readonly (typeof ARM64)[], host = 'linux/amd64') =>
+    buildFailed({
+      message: 'process "/bin/sh -c make" did not complete successfully: exit code: 255',
+      step: { name, error: '', lines: ['exec /bin/sh: exec format error'] },
+      dockerfile,
+      platforms: { asked, host },
+    });
+
+  it("is, of a program for another processor, the host's, with what lets it run there", () => {
+    for (const error of [
+      foreign('[build 2/2] RUN make', [ARM64]),
+      foreign('[linux/arm64 build 2/2] RUN make', [{ os: 'linux', architecture: 'amd64' }, ARM64]),
+    ]) {
+      expect(error.message).to.contain('Dockerfile:2');
+      expect(error.evidence).to.include(
+        "the step is for linux/arm64; the engine's host is linux/amd64, and runs no programs of others",
+      );
+      expect(error.suggestions).to.deep.equal([
+        'let it run them: docker run --privileged --rm tonistiigi/binfmt --install arm64',
+        'or build for its own platform: --platform linux/amd64',
+      ]);
+    }
+  });
+
+  it("is not the platform where the step is for the host's own, or nothing is known of it", () => {
+    for (const error of [
+      foreign('[build 2/2] RUN make', [ARM64], 'linux/arm64'),
+      foreign('[build 2/2] RUN make', []),
+    ]) {
+      expect(error.suggestions).to.deep.equal(['mend Dockerfile:2 or what it works on, and build again']);
+    }
+  });
+});
