@@ -5,12 +5,14 @@ import type { BuildImageResult } from '../../src/deploy/build-image.js';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
+import { startTokenServer } from '../support/token-server.js';
 
 const BASE = 'base:test';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -143,6 +145,43 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     const second = await build(context.path, '--tag', 'same:1');
     expect(first.contextBytesSent).to.be.greaterThan(300_000);
     expect(second).to.deep.include({ digest: first.digest, contextBytesSent: 0 });
+  });
+
+  it('a push that is refused ends with 4, one that fails with 7, in the words of the registry', async () => {
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    await using server = await startTokenServer({ accounts: { alice: 'horse' } });
+    await using closed = await startDockerRegistry({ auth: { kind: 'token', server } });
+    /** The registry, as it answers such requests with such an error. */
+    const refusing = (asked: string, status: number, code: string, message: string) =>
+      startFaultyProxy(registry, ({ method }) =>
+        method === asked
+          ? { kind: 'answer', status, body: JSON.stringify({ errors: [{ code, message }] }) }
+          : undefined,
+      );
+    await using full = await refusing('PUT', 500, 'UNKNOWN', 'the disk is full');
+    await using denied = await refusing('POST', 403, 'DENIED', 'robot is not authorized to push here');
+    await using expired = await refusing('POST', 403, 'DENIED', 'The token has expired. Reauthenticate.');
+    await using config = await makeContext({
+      'config.json': JSON.stringify({
+        auths: { [closed.host]: { auth: Buffer.from('alice:cow').toString('base64') } },
+      }),
+    });
+    for (const [host, env, code, says] of [
+      [closed.host, {}, 4, 'incorrect username or password'],
+      [closed.host, { DOCKER_CONFIG: config.path }, 4, 'incorrect username or password'],
+      [denied.host, {}, 4, 'robot is not authorized to push here'],
+      [expired.host, {}, 4, 'The token has expired. Reauthenticate.'],
+      [full.host, {}, 7, 'the disk is full'],
+      ['127.0.0.1:1', {}, 7, 'connection refused'],
+    ] as const) {
+      const finished = await runProgram(['build', context.path, '--tag', `${host}/refused401x:1`, '--push'], {
+        env: { DOCKER_HOST: engine.dockerHost, ...env },
+      });
+      expect(finished.code, finished.stderr).to.equal(code);
+      expect(finished.stderr, finished.stderr).to.match(
+        new RegExp(`^✖ ${host}/refused401x could not be pushed: .*${says}`, 'm'),
+      );
+    }
   });
 
   it('takes of a context what docker takes, whatever the .dockerignore says', async () => {
