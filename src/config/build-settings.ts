@@ -1,6 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import type { BuildConfig } from './deploy-config.js';
+import { readSourceDateEpoch } from './source-date-epoch.js';
 
 /** A secret of a build, by where its value lies; the value itself is read when the build begins. */
 export type BuildSecret =
@@ -26,6 +27,8 @@ export interface FlagSettings {
   readonly target?: string;
   readonly noCache: boolean;
   readonly provenance: 'auto' | 'off' | 'min' | 'max';
+  /** seconds since 1970; `buildArgs` has it too */
+  readonly sourceDateEpoch?: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,8 +43,14 @@ export function readBuildFlags(
   config?: Pick<BuildConfig, 'args' | 'target'>,
 ): FlagSettings {
   const target = flags['build-target'] ?? config?.target;
+  const buildArgs = parseBuildArgs(flags['build-arg'] ?? [], env);
+  const sourceDateEpoch = readSourceDateEpoch({ flags: buildArgs, env, config: config?.args ?? {} });
   return {
-    buildArgs: { ...config?.args, ...parseBuildArgs(flags['build-arg'] ?? [], env) },
+    buildArgs: {
+      ...config?.args,
+      ...buildArgs,
+      ...(sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(sourceDateEpoch) }),
+    },
     labels: parseLabels(flags.label ?? []),
     secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
     sshAgents: parseSshAgents(flags.ssh ?? [], env),
@@ -49,6 +58,7 @@ export function readBuildFlags(
     // oclif lets no other through.
     provenance: flags.provenance as FlagSettings['provenance'],
     ...(target === undefined ? {} : { target }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
   };
 }
 

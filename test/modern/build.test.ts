@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { BuildImageResult } from '../../src/deploy/build-image.js';
@@ -147,6 +147,107 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     expect(second).to.deep.include({ digest: first.digest, contextBytesSent: 0 });
   });
 
+  describe('with SOURCE_DATE_EPOCH', () => {
+    const EPOCH = 1_700_000_000;
+    const STEPS = 'COPY . /app\nWORKDIR /made/here\nRUN echo hello > file && touch -d @1000000000 old\n';
+    let base: string;
+    let baseLayers: readonly string[];
+    before(async () => {
+      await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo base > /base.txt\n` });
+      base = `${registry.host}/dated-base:1`;
+      await build(context.path, '--tag', base, '--push');
+      baseLayers = (await layersOf('dated-base', '1')).layers;
+      await engine.docker.getImage(base).remove({ force: true });
+    });
+    async function layersOf(repository: string, name: string) {
+      const url = `${registry.url}/v2/${repository}`;
+      const accept = [DOCKER_MANIFEST, 'application/vnd.oci.image.manifest.v1+json'].join(', ');
+      const manifest = (await (await fetch(`${url}/manifests/${name}`, { headers: { accept } })).json()) as {
+        config: { digest: string };
+        layers: readonly { digest: string }[];
+      };
+      const config = await (await fetch(`${url}/blobs/${manifest.config.digest}`)).json();
+      const { created, history } = config as { created: string; history: readonly { created: string }[] };
+      return {
+        layers: manifest.layers.map(({ digest }) => digest),
+        times: [created, ...history.map((entry) => entry.created)],
+      };
+    }
+    async function built(context: string, tag: string, ...args: string[]) {
+      const { code, stdout, stderr } = await runProgram(
+        ['build', context, '--tag', `${registry.host}/dated:${tag}`, '--push', '--json', ...args],
+        { env: { DOCKER_HOST: engine.dockerHost, SOURCE_DATE_EPOCH: String(EPOCH) } },
+      );
+      expect(code, stdout + stderr).to.equal(0);
+      expect(stderr).to.not.contain('SOURCE_DATE_EPOCH');
+      return documentIn('build', stdout);
+    }
+    /** As another checkout of the same. */
+    async function touched(context: string): Promise<void> {
+      const later = Date.now() / 1000 + 100;
+      await utimes(join(context, 'a'), later, later);
+    }
+
+    it('gives the same digest without any cache, and takes the layers of the base image as they are', async () => {
+      await using context = await makeContext({ Dockerfile: `FROM ${base}\n${STEPS}`, a: 'a' });
+      const first = await built(context.path, 'first', '--no-cache');
+      await touched(context.path);
+      expect((await built(context.path, 'again', '--no-cache')).digest, 'no cache').to.equal(first.digest);
+      expect((await built(context.path, 'cached')).digest, 'from the cache').to.equal(first.digest);
+      expect(first.digest, 'what this store holds is what the registry gets').to.equal(first.imageId);
+      const { layers, times } = await layersOf('dated', 'first');
+      expect(layers.slice(0, baseLayers.length)).to.deep.equal(baseLayers);
+      expect(times.filter((time) => time === '2023-11-14T22:13:20Z')).to.have.length.greaterThan(3);
+      // Younger than that time is nothing that was made here, and what is older stays so.
+      const files = ['/app/a', '/made', '/made/here/file', '/made/here/old'];
+      expect(await timesIn(`${registry.host}/dated:first`, files)).to.deep.equal(
+        [EPOCH, EPOCH, EPOCH, 1_000_000_000].map(String),
+      );
+      // Without it the digest is another each time.
+      const dateless = ['--no-cache', '--build-arg', 'SOURCE_DATE_EPOCH='];
+      const one = await built(context.path, 'dateless', ...dateless);
+      expect((await built(context.path, 'dateless', ...dateless)).digest).to.not.equal(one.digest);
+      const other = await built(context.path, 'other', '--build-arg', 'SOURCE_DATE_EPOCH=1600000000');
+      expect(other.digest).to.not.equal(first.digest);
+      expect((await layersOf('dated', 'other')).times[0]).to.equal('2020-09-13T12:26:40Z');
+    });
+
+    it('so do a build for several platforms, and the image in an index with provenance', async () => {
+      await using context = await makeContext({
+        Dockerfile: 'FROM scratch\nARG TARGETARCH\nCOPY a /${TARGETARCH}\nWORKDIR /made\n',
+        a: 'a',
+      });
+      const platforms = ['--platform', 'linux/amd64,linux/arm64'];
+      const both = await built(context.path, 'both', '--no-cache', ...platforms);
+      await touched(context.path);
+      expect((await built(context.path, 'both', '--no-cache', ...platforms)).digest).to.equal(both.digest);
+      for (const args of [[], platforms]) {
+        const images = async (tag: string) => {
+          const { kind } = await built(context.path, tag, '--no-cache', '--provenance', 'min', ...args);
+          expect(kind).to.equal('index');
+          const inspected = await runProgram(['image', 'inspect', `${registry.host}/dated:${tag}`, '--json']);
+          return documentIn('inspection', inspected.stdout).platforms.map(({ digest }) => digest);
+        };
+        const once = await images('attested');
+        expect(once).to.have.lengthOf(args.length === 0 ? 1 : 2);
+        await touched(context.path);
+        expect(await images('attested')).to.deep.equal(once);
+      }
+    });
+
+    /** seconds since 1970, of each file of the image */
+    async function timesIn(image: string, files: readonly string[]): Promise<string[]> {
+      const container = await engine.docker.createContainer({
+        ...{ Image: image, Cmd: ['/bin/busybox', 'stat', '-c', '%Y', ...files], Tty: true },
+      });
+      await container.start();
+      await container.wait();
+      const log = await container.logs({ stdout: true });
+      await container.remove();
+      return log.toString('utf8').trim().split('\r\n');
+    }
+  });
+
   it('a push that is refused ends with 4, one that fails with 7, in the words of the registry', async () => {
     await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
     await using server = await startTokenServer({ accounts: { alice: 'horse' } });
@@ -276,11 +377,19 @@ describe('deployer build, on Docker 28 with a graphdriver store', function () {
   requires('modern-root', 'docker-registry', 'busybox');
   this.timeout(120_000);
 
-  it('pushes one manifest in Docker media types, and refuses provenance and several platforms', async () => {
+  it('pushes one manifest in Docker media types, dates that alone, and refuses provenance and several platforms', async () => {
     await using engine = await startModernEngine('graphdriver');
     await using registry = await startDockerRegistry();
     await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
     const env = { DOCKER_HOST: engine.dockerHost };
+    const dated = await runProgram(['build', context.path, '--tag', 'dated:1'], {
+      env: { ...env, SOURCE_DATE_EPOCH: '1700000000' },
+    });
+    expect(dated.code, dated.stderr).to.equal(0);
+    expect(
+      dated.stderr.match(/^warning: .*SOURCE_DATE_EPOCH sets when the image was created, but files/gm),
+    ).to.have.lengthOf(1);
+    expect((await engine.docker.getImage('dated:1').inspect()).Created).to.equal('2023-11-14T22:13:20Z');
     const args = (tag: string) => ['build', context.path, '--tag', `${registry.host}/app:${tag}`, '--push'];
     const digests = new Set<unknown>();
     for (const provenance of ['auto', 'off']) {
