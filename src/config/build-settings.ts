@@ -1,6 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import type { BuildConfig } from './deploy-config.js';
+import { readSourceDateEpoch } from './source-date-epoch.js';
 
 /** A secret of a build, by where its value lies; the value itself is read when the build begins. */
 export type BuildSecret =
@@ -31,6 +32,8 @@ export interface FlagSettings {
   readonly targetFrom?: string;
   readonly noCache: boolean;
   readonly provenance: 'auto' | 'off' | 'min' | 'max';
+  /** seconds since 1970; `buildArgs` has it too */
+  readonly sourceDateEpoch?: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -61,8 +64,14 @@ function settingsOf(
   const asked = flags['build-target'];
   const target = asked ?? config?.target;
   const targetFrom = asked === undefined ? config?.sources['build-target'] : '--build-target';
+  const buildArgs = parseBuildArgs(flags['build-arg'] ?? [], env);
+  const sourceDateEpoch = readSourceDateEpoch({ flags: buildArgs, env, config: config?.args ?? {} });
   return {
-    buildArgs: { ...config?.args, ...parseBuildArgs(flags['build-arg'] ?? [], env) },
+    buildArgs: {
+      ...config?.args,
+      ...buildArgs,
+      ...(sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(sourceDateEpoch) }),
+    },
     labels: parseLabels(flags.label ?? []),
     secrets: parseBuildSecrets(flags['build-secret'] ?? [], env),
     sshAgents: parseSshAgents(flags.ssh ?? [], env),
@@ -71,6 +80,7 @@ function settingsOf(
     provenance: flags.provenance as FlagSettings['provenance'],
     ...(target === undefined ? {} : { target }),
     ...(target === undefined || targetFrom === undefined ? {} : { targetFrom }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
   };
 }
 

@@ -4,6 +4,7 @@ import type { BuildSecret, SshAgent } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
 import { chooseBuilder, refuseBeyondClassic, type Builder } from '../engine/build/builder.js';
 import { buildClassic } from '../engine/build/classic.js';
+import { decideEpoch, epochWarning, type BuildEpoch } from '../engine/build/epoch.js';
 import { decideOutput, type Provenance } from '../engine/build/output.js';
 import type { BuildEvent } from '../engine/build/progress.js';
 import type { BuildOutput, BuildSettings } from '../engine/build/query.js';
@@ -120,6 +121,8 @@ export class ImageBuild {
   readonly engine: EngineCapabilities & Pick<ReachedEngine, 'address'>;
   /** What the engine will store. */
   readonly output: BuildOutput;
+  /** Where SOURCE_DATE_EPOCH is set. */
+  readonly epoch: BuildEpoch | undefined;
   readonly #engine: Engine;
   readonly #builder: Builder;
   readonly #request: BuildImageRequest;
@@ -137,6 +140,7 @@ export class ImageBuild {
     this.#engine = engine;
     this.#builder = chooseBuilder(capabilities, ports.env['DOCKER_BUILDKIT']);
     this.output = outputFor(request, this.#builder, capabilities);
+    this.epoch = decideEpoch(request.sourceDateEpoch, this.#builder.kind, capabilities);
     this.#request = request;
     this.#ports = ports;
     this.#secrets = secrets;
@@ -162,6 +166,8 @@ export class ImageBuild {
     const hostPlatform = this.engine.platform;
     const ports = { engine: this.#engine, findLogin, hostPlatform, onEvent: onBuild, signal };
     const builder = this.#builder;
+    const warning = this.epoch && epochWarning(this.epoch);
+    if (warning !== undefined) onBuild({ type: 'warning', message: warning });
     const built =
       builder.kind === 'classic'
         ? await buildClassic(settings, builder, ports)
@@ -169,7 +175,13 @@ export class ImageBuild {
     return { ...built, durationMs: clock.now() - started };
   }
 
-  /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
+  /**
+   * From the engine's store, although BuildKit could push by itself (`push` of its exporter, with the containerd
+   * store): it begins when all is stored, so it is no faster; it tells of no layer and no byte; a registry that fails
+   * is tried for 8 s and then told as a failed build. Measured on Docker 28.
+   *
+   * What the registry has after a push is asked of the registry: the engine's word is not taken for it.
+   */
   async push(): Promise<Pushed> {
     const { findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;

@@ -1,3 +1,4 @@
+import type { BuildEpoch } from '../engine/build/epoch.js';
 import type { BuildOutput } from '../engine/build/query.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { ImageShape } from '../image/shape.js';
@@ -19,6 +20,7 @@ export interface PlannedBuild {
   readonly platform: Platform;
   readonly provenance: ProvenanceChoice;
   readonly output: BuildOutput;
+  readonly epoch?: BuildEpoch;
   readonly engine: {
     /** `docker 20.10.24` */
     readonly name: string;
@@ -143,8 +145,19 @@ function describeForm({ output, platform }: PlannedBuild, { action, reason, copy
   return `to be built as ${form} for ${formatPlatform(platform)}${then[action]}: ${reason}${copied}`;
 }
 
-function describeBuild({ context, dockerfile, provenance, engine }: PlannedBuild): string {
-  return `${context} with ${dockerfile}, provenance ${provenance.mode} (${provenance.reason}), by ${engine.name}`;
+function describeBuild({ context, dockerfile, provenance, epoch, engine }: PlannedBuild): string {
+  const times = epoch === undefined ? '' : `, ${describeEpoch(epoch)}`;
+  return `${context} with ${dockerfile}, provenance ${provenance.mode} (${provenance.reason})${times}, by ${engine.name}`;
+}
+
+function describeEpoch({ seconds, reach }: BuildEpoch): string {
+  const time = new Date(seconds * 1000).toISOString().replace('.000', '');
+  const dated = {
+    all: 'for the image and the files that it makes',
+    config: 'for the image, not for files in its layers',
+    nothing: 'only for steps that ask for it',
+  };
+  return `SOURCE_DATE_EPOCH ${time} ${dated[reach]}`;
 }
 
 function copySteps({ to }: Adapted): PlanStep[] {

@@ -94,6 +94,7 @@ export class Building {
       context: source.context,
       dockerfile: source.dockerfile.name,
       output: image.output,
+      ...(image.epoch && { epoch: image.epoch }),
       engine: { name: `${product} ${version}`, address },
     };
     return new Building(planned, image, steps, account);

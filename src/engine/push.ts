@@ -79,9 +79,15 @@ function refused(reference: Reference, text: string): DeployerError {
   });
 }
 
+/*
+ * Docker 28 leaves the error code of a registry out, and gives its message alone, if that is its own: these are of
+ * Docker Hub, GHCR, ECR and Quay.
+ */
+const UNAUTHORIZED =
+  /no basic auth credentials|authentication required|unauthorized|unauthenticated|re-?authenticate|(?:incorrect|invalid) username|\b401\b/i;
+const DENIED = /denied|forbidden|\b403\b|insufficient_scope|not authorized/i;
+
 function codeOf(reason: string): ErrorCode {
-  if (/no basic auth credentials|authentication required|unauthorized|401/i.test(reason)) {
-    return 'registry_unauthorized';
-  }
-  return /denied|forbidden|403|insufficient_scope/i.test(reason) ? 'registry_denied' : 'push_failed';
+  if (UNAUTHORIZED.test(reason)) return 'registry_unauthorized';
+  return DENIED.test(reason) ? 'registry_denied' : 'push_failed';
 }

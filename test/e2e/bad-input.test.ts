@@ -174,6 +174,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: [...DEPLOY, 'nowhere'],
     says: /^✖ CONTEXT: nowhere is not there\n/,
   },
+  'a time to build for that is none': {
+    args: [...DEPLOY, '.'],
+    env: { SOURCE_DATE_EPOCH: '2026-11-28' },
+    says: /^✖ SOURCE_DATE_EPOCH: "2026-11-28" is no whole number of seconds since 1970\n {2}Try: .*git log/,
+  },
   'plain http to another machine': {
     args: [...DEPLOY, '--api-url', 'http://api.example.com'],
     says: /^✖ --api-url: the token would go to api\.example\.com unencrypted/,

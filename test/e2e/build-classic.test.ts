@@ -151,6 +151,20 @@ describe('deployer build without BuildKit', function () {
         expect(Config.Labels).to.include({ 'org.example.team': 'blue' });
       });
 
+      it('passes SOURCE_DATE_EPOCH to the steps, and says that it dates nothing else', async () => {
+        await using context = await makeContext({
+          Dockerfile: `FROM ${BASE}\nARG SOURCE_DATE_EPOCH\nRUN echo "at $SOURCE_DATE_EPOCH"\n`,
+        });
+        const { code, stderr } = await run(engineOf(), [context.path, '--tag', 'dated:1'], {
+          env: { SOURCE_DATE_EPOCH: '1700000000' },
+        });
+        expect(code, stderr).to.equal(0);
+        expect(stderr).to.match(/^#\d+ at 1700000000$/m);
+        expect(stderr.match(/^warning: .*SOURCE_DATE_EPOCH reaches only steps that ask/gm)).to.have.lengthOf(
+          1,
+        );
+      });
+
       it('shows the steps as BuildKit does: number, name, what they print, CACHED', async () => {
         await using context = await makeContext({
           Dockerfile: `FROM ${BASE}\nRUN echo shown && \\\n    echo 'Step 9/9 : RUN nothing' >&2\n`,

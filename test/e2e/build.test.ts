@@ -522,4 +522,27 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     const second = await buildOf([context.path, '--tag', `${registry.host}/same:2`, '--push']);
     expect(second.digest).to.equal(first.digest);
   });
+
+  it('SOURCE_DATE_EPOCH reaches the steps that ask for it; what this engine can not date by it is said once', async () => {
+    await using context = await makeContext({
+      Dockerfile: `FROM ${BASE}\nARG SOURCE_DATE_EPOCH\nRUN echo "at $SOURCE_DATE_EPOCH" > /when\n`,
+    });
+    const built = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await run([context.path, '--tag', 'dated:1', ...args], {
+        env: { SOURCE_DATE_EPOCH: '1700000000' },
+      });
+      expect(code, stderr).to.equal(0);
+      expect(stderr.match(/^warning: .*SOURCE_DATE_EPOCH reaches only steps that ask/gm)).to.have.lengthOf(1);
+      return printedIn('dated:1', 'cat', '/when');
+    };
+    expect(await built()).to.equal('at 1700000000\n');
+    expect(await built('--build-arg', 'SOURCE_DATE_EPOCH=5')).to.equal('at 5\n');
+    const { Created } = await engine.docker.getImage('dated:1').inspect();
+    expect(Date.parse(Created), 'the time of the build').to.be.greaterThan(Date.parse('2026-01-01'));
+    const { code, stderr } = await run([context.path, '--tag', 'dated:1'], {
+      env: { SOURCE_DATE_EPOCH: 'yesterday', DOCKER_HOST: 'unix:///nonexistent/engine.sock' },
+    });
+    expect(code, stderr).to.equal(2);
+    expect(stderr).to.match(/^✖ SOURCE_DATE_EPOCH: "yesterday" is no whole number of seconds since 1970\n/);
+  });
 });

@@ -136,6 +136,13 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect(await imagesCalled('planned')).to.deep.equal([]);
     expect((await manifest('planned')).status).to.equal(404);
     expect(await machines()).to.deep.equal(before);
+    const dated = await stage.run(
+      ['deploy', context.path, '--image', `${repository}:planned`, '--dry-run', '--json'],
+      { env: { DOCKER_HOST: engine.dockerHost, SOURCE_DATE_EPOCH: '1700000000' } },
+    );
+    expect(documentIn('plan', dated.stdout).plan.steps[1]?.summary).to.contain(
+      ', SOURCE_DATE_EPOCH 2023-11-14T22:13:20Z only for steps that ask for it, by docker 20.10.',
+    );
     const text = await deploy('planned', context.path, '--dry-run');
     expect(text.stdout).to.contain(`${repository}:planned, by the digest that it is built with`);
     const noEngine = await stage.run(

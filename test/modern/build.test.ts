@@ -1,16 +1,18 @@
-import { writeFile } from 'node:fs/promises';
+import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { BuildImageResult } from '../../src/deploy/build-image.js';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
+import { startTokenServer } from '../support/token-server.js';
 
 const BASE = 'base:test';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -145,6 +147,144 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     expect(second).to.deep.include({ digest: first.digest, contextBytesSent: 0 });
   });
 
+  describe('with SOURCE_DATE_EPOCH', () => {
+    const EPOCH = 1_700_000_000;
+    const STEPS = 'COPY . /app\nWORKDIR /made/here\nRUN echo hello > file && touch -d @1000000000 old\n';
+    let base: string;
+    let baseLayers: readonly string[];
+    before(async () => {
+      await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo base > /base.txt\n` });
+      base = `${registry.host}/dated-base:1`;
+      await build(context.path, '--tag', base, '--push');
+      baseLayers = (await layersOf('dated-base', '1')).layers;
+      await engine.docker.getImage(base).remove({ force: true });
+    });
+    async function layersOf(repository: string, name: string) {
+      const url = `${registry.url}/v2/${repository}`;
+      const accept = [DOCKER_MANIFEST, 'application/vnd.oci.image.manifest.v1+json'].join(', ');
+      const manifest = (await (await fetch(`${url}/manifests/${name}`, { headers: { accept } })).json()) as {
+        config: { digest: string };
+        layers: readonly { digest: string }[];
+      };
+      const config = await (await fetch(`${url}/blobs/${manifest.config.digest}`)).json();
+      const { created, history } = config as { created: string; history: readonly { created: string }[] };
+      return {
+        layers: manifest.layers.map(({ digest }) => digest),
+        times: [created, ...history.map((entry) => entry.created)],
+      };
+    }
+    async function built(context: string, tag: string, ...args: string[]) {
+      const { code, stdout, stderr } = await runProgram(
+        ['build', context, '--tag', `${registry.host}/dated:${tag}`, '--push', '--json', ...args],
+        { env: { DOCKER_HOST: engine.dockerHost, SOURCE_DATE_EPOCH: String(EPOCH) } },
+      );
+      expect(code, stdout + stderr).to.equal(0);
+      expect(stderr).to.not.contain('SOURCE_DATE_EPOCH');
+      return documentIn('build', stdout);
+    }
+    /** As another checkout of the same. */
+    async function touched(context: string): Promise<void> {
+      const later = Date.now() / 1000 + 100;
+      await utimes(join(context, 'a'), later, later);
+    }
+
+    it('gives the same digest without any cache, and takes the layers of the base image as they are', async () => {
+      await using context = await makeContext({ Dockerfile: `FROM ${base}\n${STEPS}`, a: 'a' });
+      const first = await built(context.path, 'first', '--no-cache');
+      await touched(context.path);
+      expect((await built(context.path, 'again', '--no-cache')).digest, 'no cache').to.equal(first.digest);
+      expect((await built(context.path, 'cached')).digest, 'from the cache').to.equal(first.digest);
+      expect(first.digest, 'what this store holds is what the registry gets').to.equal(first.imageId);
+      const { layers, times } = await layersOf('dated', 'first');
+      expect(layers.slice(0, baseLayers.length)).to.deep.equal(baseLayers);
+      expect(times.filter((time) => time === '2023-11-14T22:13:20Z')).to.have.length.greaterThan(3);
+      // Younger than that time is nothing that was made here, and what is older stays so.
+      const files = ['/app/a', '/made', '/made/here/file', '/made/here/old'];
+      expect(await timesIn(`${registry.host}/dated:first`, files)).to.deep.equal(
+        [EPOCH, EPOCH, EPOCH, 1_000_000_000].map(String),
+      );
+      // Without it the digest is another each time.
+      const dateless = ['--no-cache', '--build-arg', 'SOURCE_DATE_EPOCH='];
+      const one = await built(context.path, 'dateless', ...dateless);
+      expect((await built(context.path, 'dateless', ...dateless)).digest).to.not.equal(one.digest);
+      const other = await built(context.path, 'other', '--build-arg', 'SOURCE_DATE_EPOCH=1600000000');
+      expect(other.digest).to.not.equal(first.digest);
+      expect((await layersOf('dated', 'other')).times[0]).to.equal('2020-09-13T12:26:40Z');
+    });
+
+    it('so do a build for several platforms, and the image in an index with provenance', async () => {
+      await using context = await makeContext({
+        Dockerfile: 'FROM scratch\nARG TARGETARCH\nCOPY a /${TARGETARCH}\nWORKDIR /made\n',
+        a: 'a',
+      });
+      const platforms = ['--platform', 'linux/amd64,linux/arm64'];
+      const both = await built(context.path, 'both', '--no-cache', ...platforms);
+      await touched(context.path);
+      expect((await built(context.path, 'both', '--no-cache', ...platforms)).digest).to.equal(both.digest);
+      for (const args of [[], platforms]) {
+        const images = async (tag: string) => {
+          const { kind } = await built(context.path, tag, '--no-cache', '--provenance', 'min', ...args);
+          expect(kind).to.equal('index');
+          const inspected = await runProgram(['image', 'inspect', `${registry.host}/dated:${tag}`, '--json']);
+          return documentIn('inspection', inspected.stdout).platforms.map(({ digest }) => digest);
+        };
+        const once = await images('attested');
+        expect(once).to.have.lengthOf(args.length === 0 ? 1 : 2);
+        await touched(context.path);
+        expect(await images('attested')).to.deep.equal(once);
+      }
+    });
+
+    /** seconds since 1970, of each file of the image */
+    async function timesIn(image: string, files: readonly string[]): Promise<string[]> {
+      const container = await engine.docker.createContainer({
+        ...{ Image: image, Cmd: ['/bin/busybox', 'stat', '-c', '%Y', ...files], Tty: true },
+      });
+      await container.start();
+      await container.wait();
+      const log = await container.logs({ stdout: true });
+      await container.remove();
+      return log.toString('utf8').trim().split('\r\n');
+    }
+  });
+
+  it('a push that is refused ends with 4, one that fails with 7, in the words of the registry', async () => {
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    await using server = await startTokenServer({ accounts: { alice: 'horse' } });
+    await using closed = await startDockerRegistry({ auth: { kind: 'token', server } });
+    /** The registry, as it answers such requests with such an error. */
+    const refusing = (asked: string, status: number, code: string, message: string) =>
+      startFaultyProxy(registry, ({ method }) =>
+        method === asked
+          ? { kind: 'answer', status, body: JSON.stringify({ errors: [{ code, message }] }) }
+          : undefined,
+      );
+    await using full = await refusing('PUT', 500, 'UNKNOWN', 'the disk is full');
+    await using denied = await refusing('POST', 403, 'DENIED', 'robot is not authorized to push here');
+    await using expired = await refusing('POST', 403, 'DENIED', 'The token has expired. Reauthenticate.');
+    await using config = await makeContext({
+      'config.json': JSON.stringify({
+        auths: { [closed.host]: { auth: Buffer.from('alice:cow').toString('base64') } },
+      }),
+    });
+    for (const [host, env, code, says] of [
+      [closed.host, {}, 4, 'incorrect username or password'],
+      [closed.host, { DOCKER_CONFIG: config.path }, 4, 'incorrect username or password'],
+      [denied.host, {}, 4, 'robot is not authorized to push here'],
+      [expired.host, {}, 4, 'The token has expired. Reauthenticate.'],
+      [full.host, {}, 7, 'the disk is full'],
+      ['127.0.0.1:1', {}, 7, 'connection refused'],
+    ] as const) {
+      const finished = await runProgram(['build', context.path, '--tag', `${host}/refused401x:1`, '--push'], {
+        env: { DOCKER_HOST: engine.dockerHost, ...env },
+      });
+      expect(finished.code, finished.stderr).to.equal(code);
+      expect(finished.stderr, finished.stderr).to.match(
+        new RegExp(`^✖ ${host}/refused401x could not be pushed: .*${says}`, 'm'),
+      );
+    }
+  });
+
   it('takes of a context what docker takes, whatever the .dockerignore says', async () => {
     await using context = await makeContext({
       Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
@@ -237,11 +377,19 @@ describe('deployer build, on Docker 28 with a graphdriver store', function () {
   requires('modern-root', 'docker-registry', 'busybox');
   this.timeout(120_000);
 
-  it('pushes one manifest in Docker media types, and refuses provenance and several platforms', async () => {
+  it('pushes one manifest in Docker media types, dates that alone, and refuses provenance and several platforms', async () => {
     await using engine = await startModernEngine('graphdriver');
     await using registry = await startDockerRegistry();
     await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
     const env = { DOCKER_HOST: engine.dockerHost };
+    const dated = await runProgram(['build', context.path, '--tag', 'dated:1'], {
+      env: { ...env, SOURCE_DATE_EPOCH: '1700000000' },
+    });
+    expect(dated.code, dated.stderr).to.equal(0);
+    expect(
+      dated.stderr.match(/^warning: .*SOURCE_DATE_EPOCH sets when the image was created, but files/gm),
+    ).to.have.lengthOf(1);
+    expect((await engine.docker.getImage('dated:1').inspect()).Created).to.equal('2023-11-14T22:13:20Z');
     const args = (tag: string) => ['build', context.path, '--tag', `${registry.host}/app:${tag}`, '--push'];
     const digests = new Set<unknown>();
     for (const provenance of ['auto', 'off']) {

@@ -1,6 +1,7 @@
 import { DeployerError } from '../../lib/errors.js';
 import { formatPlatform } from '../../oci/platform.js';
 import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
+import { decideEpoch } from './epoch.js';
 import type { BuildOutput, BuildSettings } from './query.js';
 
 export const PROVENANCE = ['auto', 'off', 'min', 'max'] as const;
@@ -18,7 +19,7 @@ export const TAKES_CONTAINERD = 'it takes Docker Engine 24 or later with the con
  * @throws DeployerError `build_unavailable` when the engine would leave out without a word what is asked for
  */
 export function decideOutput(
-  { provenance, platforms, cacheTo }: Asked,
+  { provenance, platforms, cacheTo, sourceDateEpoch }: Asked,
   engine: EngineCapabilities,
 ): BuildOutput {
   const mode = provenance === 'auto' ? 'off' : provenance;
@@ -38,13 +39,15 @@ export function decideOutput(
       'keep it inside of the image: --cache-to type=inline',
     );
   }
+  const epoch = decideEpoch(sourceDateEpoch, 'buildkit', engine);
+  const times = epoch?.reach === 'all' ? ({ clampsTimes: true } as const) : {};
   if (mode === 'off') {
     return isContainerd
-      ? { store: 'containerd', mediaTypes: 'docker', provenance: 'off' }
+      ? { store: 'containerd', mediaTypes: 'docker', provenance: 'off', ...times }
       : { store: 'graphdriver' };
   }
   if (isContainerd && isAtLeast(engine.apiVersion, ATTESTING_API)) {
-    return { store: 'containerd', mediaTypes: 'oci', provenance: mode };
+    return { store: 'containerd', mediaTypes: 'oci', provenance: mode, ...times };
   }
   throw unavailable(
     engine,
@@ -53,7 +56,9 @@ export function decideOutput(
   );
 }
 
-type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo'> & { readonly provenance: Provenance };
+type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo' | 'sourceDateEpoch'> & {
+  readonly provenance: Provenance;
+};
 
 function unavailable(
   { product, version, apiVersion, store }: EngineCapabilities,

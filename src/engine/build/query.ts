@@ -17,6 +17,8 @@ export interface BuildSettings {
   /** Caches beside the engine's own. */
   readonly cacheFrom: readonly BuildCache[];
   readonly cacheTo: readonly BuildCache[];
+  /** What it takes for now, in seconds since 1970; `buildArgs` has it too. */
+  readonly sourceDateEpoch?: number;
   readonly output: BuildOutput;
 }
 
@@ -28,6 +30,8 @@ export type BuildOutput =
       readonly store: 'containerd';
       readonly mediaTypes: 'oci' | 'docker';
       readonly provenance: 'off' | 'min' | 'max';
+      /** No file in the layers that are made is younger than SOURCE_DATE_EPOCH. */
+      readonly clampsTimes?: true;
     };
 
 /** The parameters of `POST /build?version=2`, without those of its session. */
@@ -37,7 +41,7 @@ export function buildQuery(settings: BuildSettings): Record<string, string | rea
     version: '2',
     ...sharedQuery(settings),
     buildargs: JSON.stringify({ ...settings.buildArgs, ...attestArgs(output) }),
-    ...(output.store === 'graphdriver' ? {} : { outputs: outputsOf(output.mediaTypes) }),
+    ...(output.store === 'graphdriver' ? {} : { outputs: outputsOf(output) }),
   };
 }
 
@@ -67,7 +71,21 @@ function attestArgs(output: BuildOutput): Record<string, string> {
   return { BUILDKIT_ATTEST_PROVENANCE: `mode=${output.provenance}` };
 }
 
-// Always said: the default differs between versions of BuildKit.
-function outputsOf(mediaTypes: 'oci' | 'docker'): string {
-  return JSON.stringify([{ Type: 'moby', Attrs: { 'oci-mediatypes': String(mediaTypes === 'oci') } }]);
+function outputsOf(output: BuildOutput): string {
+  const { type, attributes } = exporterOf(output);
+  return JSON.stringify([{ Type: type, Attrs: attributes }]);
+}
+
+/** The exporter of BuildKit that stores this, and its attributes. */
+export function exporterOf(output: BuildOutput): {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+} {
+  if (output.store === 'graphdriver') return { type: 'moby', attributes: {} };
+  // Always said: the default differs between versions of BuildKit.
+  const attributes = { 'oci-mediatypes': String(output.mediaTypes === 'oci') };
+  if (output.clampsTimes !== true) return { type: 'moby', attributes };
+  // Not Docker's own: that one unpacks what it stores, which BuildKit refuses to do with times that it wrote anew
+  // (moby/buildkit#4230). The engine unpacks this when it is run.
+  return { type: 'image', attributes: { ...attributes, 'rewrite-timestamp': 'true' } };
 }

@@ -1,7 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { formatPlatform } from '../../oci/platform.js';
 import type { BuildCache } from './cache.js';
-import type { BuildOutput, BuildSettings } from './query.js';
+import { exporterOf, type BuildOutput, type BuildSettings } from './query.js';
 
 /*
  * The messages of moby.buildkit.v1.Control/Solve (api/services/control/control.proto), as far as a build of a
@@ -21,8 +21,9 @@ export function encodeSolve({ ref, session, dockerfile }: SolveRequest, settings
   const writer = new BinaryWriter();
   writeString(writer, 1, ref);
   // The two fields before `exporters`, which BuildKit before 0.13 does not have.
-  writeString(writer, 3, 'moby');
-  writeMap(writer, 4, exporterAttributes(settings));
+  const exporter = exporterOf(settings.output);
+  writeString(writer, 3, exporter.type);
+  writeMap(writer, 4, { name: settings.tags.join(','), ...exporter.attributes });
   writeString(writer, 5, session);
   writeString(writer, 6, 'dockerfile.v0');
   writeMap(writer, 7, { filename: dockerfile, ...frontendAttributes(settings) });
@@ -66,14 +67,6 @@ function frontendAttributes(settings: BuildSettings): Attributes {
 function provenanceAttributes(output: BuildOutput): Attributes {
   if (output.store === 'graphdriver' || output.provenance === 'off') return {};
   return { 'attest:provenance': `mode=${output.provenance}` };
-}
-
-function exporterAttributes({ tags, output }: BuildSettings): Attributes {
-  return {
-    name: tags.join(','),
-    // Always said: the default differs between versions of BuildKit.
-    ...(output.store === 'graphdriver' ? {} : { 'oci-mediatypes': String(output.mediaTypes === 'oci') }),
-  };
 }
 
 function asImport({ type, attributes }: BuildCache): object {
