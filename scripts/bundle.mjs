@@ -157,7 +157,32 @@ const SLIMMED = [
     ['../module-loader', 'module.exports = {}'],
     ['./ts-path', 'module.exports = {}'],
     ['../config/ts-path', 'module.exports = {}'],
+    // 3 ms, for errors that oclif prints, templates and themes: evaluated when there is one.
+    ['ansis', "module.exports = { __esModule: true, get default() { return require('ansis'); } }"],
+    ['clean-stack', "module.exports = (...args) => require('clean-stack')(...args)"],
+    ['ejs', "exports.render = (...args) => require('ejs').render(...args)"],
+    ['wrap-ansi', "module.exports = (...args) => require('wrap-ansi')(...args)"],
   ].map(([module, contents]) => ({ module, contents, importer: OCLIF })),
+  // Help, loaded when it is asked for.
+  ...[
+    ['./help', /\/@oclif\/core\/lib\/(?:main|flags)\.js$/],
+    ['../help/index', /\/@oclif\/core\/lib\/errors\/handle\.js$/],
+  ].map(([module, importer]) => ({
+    module,
+    importer,
+    contents: `
+      export { getHelpFlagAdditions, normalizeArgv } from './node_modules/@oclif/core/lib/help/util.js';
+      const load = async () => (await import('./node_modules/@oclif/core/lib/help/index.js')).default;
+      export const loadHelpClass = async (config) => (await load()).loadHelpClass(config);
+      export class Help {
+        constructor(...args) {
+          this.shown = async (argv) => new (await load()).Help(...args).showHelp(argv);
+        }
+        showHelp(argv) {
+          return this.shown(argv);
+        }
+      }`,
+  })),
   {
     // Nothing here spins by oclif's hand.
     module: './action/spinner',

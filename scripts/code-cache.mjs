@@ -18,12 +18,14 @@ export async function makeCodeCache(root) {
   const inspect = ['image', 'inspect', `127.0.0.1:${registry.address().port}/warm-up/image:v1`];
   try {
     tell(folder, {});
+    const forHelp = await loadedBy(root, home, ['--help']);
+    const forInspect = await loadedBy(root, home, inspect);
     const packs = {};
-    for (const [pack, args] of Object.entries({
-      'start.pack.js': ['--help'],
-      'registry.pack.js': inspect,
+    for (const [pack, chunks] of Object.entries({
+      'start.pack.js': forHelp.filter((chunk) => forInspect.includes(chunk)),
+      'help.pack.js': forHelp.filter((chunk) => !forInspect.includes(chunk)),
+      'registry.pack.js': forInspect.filter((chunk) => !forHelp.includes(chunk)),
     })) {
-      const chunks = (await loadedBy(root, home, args)).filter((chunk) => !(chunk in packs));
       writePack(folder, pack, chunks);
       for (const chunk of chunks) packs[chunk] = pack;
     }
