@@ -8,9 +8,10 @@ const { dirname, join } = require('node:path');
 
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 
-/** Modules of Node that chunks import and most runs never touch. */
+/** Modules of Node that chunks import and most runs never touch, or late. */
 const RARELY_USED = new Set([
   'node:child_process',
+  'node:crypto',
   'node:dns',
   'node:fs/promises',
   'node:readline',

@@ -4,6 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, transformSync } from 'esbuild';
 import llhttp from 'undici/lib/llhttp/constants.js';
+import withoutSimd from 'undici/lib/llhttp/llhttp-wasm.js';
+import withSimd from 'undici/lib/llhttp/llhttp_simd-wasm.js';
 import { makeCodeCache } from './code-cache.mjs';
 import { readManifest } from './plugin-manifest.mjs';
 import { licenceTexts } from './third-party.mjs';
@@ -39,6 +41,7 @@ export async function bundle(root) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, asCommonJs(text));
   }
+  for (const [name, bytes] of Object.entries(WASM)) writeFileSync(join(outdir, name), bytes);
   writeFileSync(join(outdir, 'metafile.json'), JSON.stringify(result.metafile));
   writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), licenceTexts(Object.keys(result.metafile.inputs)));
   await writeOclifRoot(root, outdir);
@@ -77,6 +80,10 @@ const UNDICI = /\/node_modules\/undici\//;
 const UNDICI_CORE = /\/node_modules\/undici\/lib\/core\/(?:util|request)\.js$/;
 const OCLIF = /\/node_modules\/@oclif\/core\//;
 
+/** undici's parser, for processors with and without SIMD. As Base64 in its chunk both would be read at each start. */
+const WASM = { 'llhttp_simd.wasm': withSimd, 'llhttp.wasm': withoutSimd };
+const fileOf = (name) => `require('node:fs').readFileSync(require('node:path').join(__dirname, '${name}'))`;
+
 const SLIMMED = [
   {
     // undici's index evaluates all that it has: fetch, WebSocket, caches, mocks.
@@ -109,7 +116,12 @@ const SLIMMED = [
         setFlagsFromString('--wasm-tiering-budget=2000000000');
         process.nextTick(setFlagsFromString, '--wasm-tiering-budget=1800000');
       }
-      module.exports = require('./node_modules/undici/lib/llhttp/llhttp_simd-wasm.js');`,
+      module.exports = ${fileOf('llhttp_simd.wasm')}`,
+  },
+  {
+    module: '../llhttp/llhttp-wasm.js',
+    importer: UNDICI,
+    contents: `module.exports = ${fileOf('llhttp.wasm')}`,
   },
   {
     // 12 ms for node:http2. Off unless asked for.
