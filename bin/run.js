@@ -16,6 +16,7 @@ const RARELY_USED = new Set([
   'node:fs/promises',
   'node:readline',
   'node:stream/promises',
+  'node:timers/promises',
   'node:zlib',
 ]);
 

@@ -1,7 +1,7 @@
 // Bundles the program into dist/bundle: CommonJS chunks, each command and each heavy module one of its own, an oclif
 // root with its own manifest, V8's code cache, and the licences of what went in.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build, transformSync } from 'esbuild';
 import llhttp from 'undici/lib/llhttp/constants.js';
 import withoutSimd from 'undici/lib/llhttp/llhttp-wasm.js';
@@ -23,14 +23,17 @@ export async function bundle(root) {
     .map((name) => `src/commands/${name}`);
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts', ...commands].map((file) => ({ in: file, out: chunkName(file) })),
+    entryPoints: ['src/cli/main.ts', 'printing', ...commands].map((file) => ({
+      in: file,
+      out: chunkName(file),
+    })),
     outdir,
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: TARGET,
-    external: LEFT_OUT,
+    external: [...LEFT_OUT, './printing.js'],
     plugins: [slimModules()],
     inject: ['scripts/monotonic-clock.js'],
     metafile: true,
@@ -50,9 +53,7 @@ export async function bundle(root) {
 
 /** `src/cli/main.ts` -> `main`, `src/commands/image/inspect.ts` -> `commands/image/inspect` */
 function chunkName(file) {
-  return relative('src', file)
-    .replace(/^cli\//, '')
-    .replace(/\.ts$/, '');
+  return file.replace(/^src\/(?:cli\/)?/, '').replace(/\.ts$/, '');
 }
 
 /**
@@ -83,6 +84,9 @@ const OCLIF = /\/node_modules\/@oclif\/core\//;
 /** undici's parser, for processors with and without SIMD. As Base64 in its chunk both would be read at each start. */
 const WASM = { 'llhttp_simd.wasm': withSimd, 'llhttp.wasm': withoutSimd };
 const fileOf = (name) => `require('node:fs').readFileSync(require('node:path').join(__dirname, '${name}'))`;
+
+/** A chunk of its own, for any other: bin/run.js's loader is at hand there as `require`. */
+const PRINTING = "require('./printing.js')";
 
 const SLIMMED = [
   {
@@ -169,12 +173,21 @@ const SLIMMED = [
     ['../module-loader', 'module.exports = {}'],
     ['./ts-path', 'module.exports = {}'],
     ['../config/ts-path', 'module.exports = {}'],
-    // 3 ms, for errors that oclif prints, templates and themes: evaluated when there is one.
-    ['ansis', "module.exports = { __esModule: true, get default() { return require('ansis'); } }"],
-    ['clean-stack', "module.exports = (...args) => require('clean-stack')(...args)"],
-    ['ejs', "exports.render = (...args) => require('ejs').render(...args)"],
-    ['wrap-ansi', "module.exports = (...args) => require('wrap-ansi')(...args)"],
+    // 3 ms, for errors that oclif prints, templates and themes: loaded when there is one.
+    ['ansis', `module.exports = { __esModule: true, get default() { return ${PRINTING}.ansis; } }`],
+    ['clean-stack', `module.exports = (...args) => ${PRINTING}.cleanStack(...args)`],
+    ['ejs', `exports.render = (...args) => ${PRINTING}.ejs.render(...args)`],
+    ['wrap-ansi', `module.exports = (...args) => ${PRINTING}.wrapAnsi(...args)`],
   ].map(([module, contents]) => ({ module, contents, importer: OCLIF })),
+  {
+    module: 'printing',
+    importer: /^$/,
+    contents: `
+      export { default as ansis } from 'ansis';
+      export { default as cleanStack } from 'clean-stack';
+      export { default as ejs } from 'ejs';
+      export { default as wrapAnsi } from 'wrap-ansi';`,
+  },
   // Help, loaded when it is asked for.
   ...[
     ['./help', /\/@oclif\/core\/lib\/(?:main|flags)\.js$/],
@@ -208,6 +221,12 @@ const SLIMMED = [
     contents: `
       const silent = Object.assign(() => undefined, { enabled: false });
       module.exports = process.env.DEBUG ? require('debug') : () => silent;`,
+  },
+  {
+    // 3 ms, with node:net, which loads it all: asked whether stdout and stderr are terminals.
+    module: 'tty',
+    importer: /\/node_modules\/supports-color\//,
+    contents: 'exports.isatty = (fd) => (fd === 1 ? process.stdout : process.stderr).isTTY === true',
   },
   {
     // 3 ms. Its marks are made when a developer asks for them alone.
