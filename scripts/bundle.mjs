@@ -1,8 +1,11 @@
 // Bundles the program into dist/bundle: CommonJS chunks, each command and each heavy module one of its own, an oclif
 // root with its own manifest, V8's code cache, and the licences of what went in.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build, transformSync } from 'esbuild';
+import llhttp from 'undici/lib/llhttp/constants.js';
+import withoutSimd from 'undici/lib/llhttp/llhttp-wasm.js';
+import withSimd from 'undici/lib/llhttp/llhttp_simd-wasm.js';
 import { makeCodeCache } from './code-cache.mjs';
 import { readManifest } from './plugin-manifest.mjs';
 import { licenceTexts } from './third-party.mjs';
@@ -20,14 +23,17 @@ export async function bundle(root) {
     .map((name) => `src/commands/${name}`);
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts', ...commands].map((file) => ({ in: file, out: chunkName(file) })),
+    entryPoints: ['src/cli/main.ts', 'printing', ...commands].map((file) => ({
+      in: file,
+      out: chunkName(file),
+    })),
     outdir,
     bundle: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
     target: TARGET,
-    external: LEFT_OUT,
+    external: [...LEFT_OUT, './printing.js'],
     plugins: [slimModules()],
     inject: ['scripts/monotonic-clock.js'],
     metafile: true,
@@ -38,6 +44,7 @@ export async function bundle(root) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, asCommonJs(text));
   }
+  for (const [name, bytes] of Object.entries(WASM)) writeFileSync(join(outdir, name), bytes);
   writeFileSync(join(outdir, 'metafile.json'), JSON.stringify(result.metafile));
   writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), licenceTexts(Object.keys(result.metafile.inputs)));
   await writeOclifRoot(root, outdir);
@@ -46,9 +53,7 @@ export async function bundle(root) {
 
 /** `src/cli/main.ts` -> `main`, `src/commands/image/inspect.ts` -> `commands/image/inspect` */
 function chunkName(file) {
-  return relative('src', file)
-    .replace(/^cli\//, '')
-    .replace(/\.ts$/, '');
+  return file.replace(/^src\/(?:cli\/)?/, '').replace(/\.ts$/, '');
 }
 
 /**
@@ -73,7 +78,15 @@ function asCommonJs(code) {
  * hardly uses a thing.
  */
 const UNDICI = /\/node_modules\/undici\//;
+const UNDICI_CORE = /\/node_modules\/undici\/lib\/core\/(?:util|request)\.js$/;
 const OCLIF = /\/node_modules\/@oclif\/core\//;
+
+/** undici's parser, for processors with and without SIMD. As Base64 in its chunk both would be read at each start. */
+const WASM = { 'llhttp_simd.wasm': withSimd, 'llhttp.wasm': withoutSimd };
+const fileOf = (name) => `require('node:fs').readFileSync(require('node:path').join(__dirname, '${name}'))`;
+
+/** A chunk of its own, for any other: bin/run.js's loader is at hand there as `require`. */
+const PRINTING = "require('./printing.js')";
 
 const SLIMMED = [
   {
@@ -107,7 +120,12 @@ const SLIMMED = [
         setFlagsFromString('--wasm-tiering-budget=2000000000');
         process.nextTick(setFlagsFromString, '--wasm-tiering-budget=1800000');
       }
-      module.exports = require('./node_modules/undici/lib/llhttp/llhttp_simd-wasm.js');`,
+      module.exports = ${fileOf('llhttp_simd.wasm')}`,
+  },
+  {
+    module: '../llhttp/llhttp-wasm.js',
+    importer: UNDICI,
+    contents: `module.exports = ${fileOf('llhttp.wasm')}`,
   },
   {
     // 12 ms for node:http2. Off unless asked for.
@@ -136,6 +154,17 @@ const SLIMMED = [
     importer: UNDICI,
     contents: 'module.exports = { IncomingMessage: class {}, maxHeaderSize: 16 * 1024 }',
   },
+  {
+    // 1 ms, for tables of what a parser knows: its methods, statuses, characters. undici reads these two.
+    module: '../llhttp/constants.js',
+    importer: UNDICI,
+    contents: `module.exports = ${JSON.stringify({ ERROR: llhttp.ERROR, TYPE: llhttp.TYPE })}`,
+  },
+  // 1 ms, for a search tree of the usual headers' names and a table of them. They save undici a toLowerCase().
+  ...[
+    ['./tree', 'exports.tree = { lookup: () => undefined }'],
+    ['./constants', 'exports.headerNameLowerCasedRecord = { __proto__: null }'],
+  ].map(([module, contents]) => ({ module, contents, importer: UNDICI_CORE })),
   // The bundle is handed to oclif as a plugin that is loaded already (src/cli/bundled-plugin.ts), without hooks, help or
   // topics in files of their own: what oclif looks for such things with is not needed.
   ...[
@@ -144,7 +173,41 @@ const SLIMMED = [
     ['../module-loader', 'module.exports = {}'],
     ['./ts-path', 'module.exports = {}'],
     ['../config/ts-path', 'module.exports = {}'],
+    // 3 ms, for errors that oclif prints, templates and themes: loaded when there is one.
+    ['ansis', `module.exports = { __esModule: true, get default() { return ${PRINTING}.ansis; } }`],
+    ['clean-stack', `module.exports = (...args) => ${PRINTING}.cleanStack(...args)`],
+    ['ejs', `exports.render = (...args) => ${PRINTING}.ejs.render(...args)`],
+    ['wrap-ansi', `module.exports = (...args) => ${PRINTING}.wrapAnsi(...args)`],
   ].map(([module, contents]) => ({ module, contents, importer: OCLIF })),
+  {
+    module: 'printing',
+    importer: /^$/,
+    contents: `
+      export { default as ansis } from 'ansis';
+      export { default as cleanStack } from 'clean-stack';
+      export { default as ejs } from 'ejs';
+      export { default as wrapAnsi } from 'wrap-ansi';`,
+  },
+  // Help, loaded when it is asked for.
+  ...[
+    ['./help', /\/@oclif\/core\/lib\/(?:main|flags)\.js$/],
+    ['../help/index', /\/@oclif\/core\/lib\/errors\/handle\.js$/],
+  ].map(([module, importer]) => ({
+    module,
+    importer,
+    contents: `
+      export { getHelpFlagAdditions, normalizeArgv } from './node_modules/@oclif/core/lib/help/util.js';
+      const load = async () => (await import('./node_modules/@oclif/core/lib/help/index.js')).default;
+      export const loadHelpClass = async (config) => (await load()).loadHelpClass(config);
+      export class Help {
+        constructor(...args) {
+          this.shown = async (argv) => new (await load()).Help(...args).showHelp(argv);
+        }
+        showHelp(argv) {
+          return this.shown(argv);
+        }
+      }`,
+  })),
   {
     // Nothing here spins by oclif's hand.
     module: './action/spinner',
@@ -158,6 +221,12 @@ const SLIMMED = [
     contents: `
       const silent = Object.assign(() => undefined, { enabled: false });
       module.exports = process.env.DEBUG ? require('debug') : () => silent;`,
+  },
+  {
+    // 3 ms, with node:net, which loads it all: asked whether stdout and stderr are terminals.
+    module: 'tty',
+    importer: /\/node_modules\/supports-color\//,
+    contents: 'exports.isatty = (fd) => (fd === 1 ? process.stdout : process.stderr).isTTY === true',
   },
   {
     // 3 ms. Its marks are made when a developer asks for them alone.

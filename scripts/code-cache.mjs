@@ -18,12 +18,14 @@ export async function makeCodeCache(root) {
   const inspect = ['image', 'inspect', `127.0.0.1:${registry.address().port}/warm-up/image:v1`];
   try {
     tell(folder, {});
+    const forHelp = await loadedBy(root, home, ['--help']);
+    const forInspect = await loadedBy(root, home, inspect);
     const packs = {};
-    for (const [pack, args] of Object.entries({
-      'start.pack.js': ['--help'],
-      'registry.pack.js': inspect,
+    for (const [pack, chunks] of Object.entries({
+      'start.pack.js': forHelp.filter((chunk) => forInspect.includes(chunk)),
+      'help.pack.js': forHelp.filter((chunk) => !forInspect.includes(chunk)),
+      'registry.pack.js': forInspect.filter((chunk) => !forHelp.includes(chunk)),
     })) {
-      const chunks = (await loadedBy(root, home, args)).filter((chunk) => !(chunk in packs));
       writePack(folder, pack, chunks);
       for (const chunk of chunks) packs[chunk] = pack;
     }
@@ -45,13 +47,17 @@ function tell(folder, packs) {
   writeFileSync(join(folder, 'code-cache.json'), JSON.stringify({ v8: process.versions.v8, packs }));
 }
 
-/** An object literal, of the chunks' functions by name. */
+/** An object literal, of the chunks' functions by name; in Latin-1, as bin/run.js reads it. */
 function writePack(folder, pack, chunks) {
   const functions = chunks.map((chunk) => {
     const code = readFileSync(join(folder, chunk), 'utf8');
     return `${JSON.stringify(chunk)}:function(exports,require,module,__filename,__dirname){${code}\n}`;
   });
-  writeFileSync(join(folder, pack), `({${functions.join(',\n')}})`);
+  const text = `({${functions.join(',\n')}})`;
+  const bytes = Buffer.from(text, 'latin1');
+  // esbuild escapes what is not ASCII, but for regular expressions.
+  if (bytes.toString('latin1') !== text) throw new Error(`${pack} holds characters beyond Latin-1`);
+  writeFileSync(join(folder, pack), bytes);
   // bin/run.js wants a cache; an empty one is refused by V8.
   writeFileSync(join(folder, `${pack}.cache`), '');
 }

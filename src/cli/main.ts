@@ -29,8 +29,10 @@ export async function run(argv: readonly string[], root: LoadOptions): Promise<v
   });
   try {
     await runOclif(asHelpFlag(argv), alone(root));
-    await stdout.settle();
+    await Promise.all([stdout.settle(), stderr.settle()]);
     if (stdout.failure !== undefined) throw untold(stdout.failure);
+    // All is done and said. To end by itself Node would free one by one what goes with the process anyway.
+    process.exit();
   } catch (thrown) {
     // oclif came with a listener of its own when the command was loaded.
     stdout.takeOver();

@@ -2,7 +2,7 @@ import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
 import type { BuildSettings } from '../engine/build/query.js';
 import type { PushedLayer } from '../engine/push-layers.js';
-import type { OpenSourcePorts } from '../image/open-location.js';
+import type { OpenSourcePorts } from '../image/open-source.js';
 import type { PrivacyPorts } from '../image/privacy.js';
 import { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';

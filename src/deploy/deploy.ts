@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { DeployConfig } from '../config/deploy-config.js';
 import { readExposedPorts } from '../image/exposed-ports.js';
 import { parseImageLocation, type ImageLocation } from '../image/location.js';
-import type { OpenSourcePorts } from '../image/open-location.js';
+import type { OpenSourcePorts } from '../image/open-source.js';
 import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
 import { asFailure } from '../lib/errors.js';

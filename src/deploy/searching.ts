@@ -1,7 +1,7 @@
 import type { DeployConfig } from '../config/deploy-config.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { ImageLocation } from '../image/location.js';
-import { openSource, type OpenSourcePorts } from '../image/open-location.js';
+import { openSource, type OpenSourcePorts } from '../image/open-source.js';
 import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import { readShape, type ImageShape } from '../image/shape.js';
 import { RegistrySource } from '../image/sources/registry-source.js';

@@ -17,7 +17,8 @@ import {
   type ImageTree,
 } from './image-tree.js';
 import { formatImageLocation, type ImageLocation } from './location.js';
-import { openDestination, openSource } from './open-location.js';
+import { openDestination } from './open-destination.js';
+import { openSource } from './open-source.js';
 import type { ImageSearch } from './search.js';
 import type { ImageSource } from './sources/source.js';
 import type { StoredManifest } from './stored-manifest.js';

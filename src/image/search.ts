@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.js';
+import { prepareToHash } from '../oci/digest.js';
 import { ACCEPT_ALL } from '../oci/media-types.js';
 import { manifestNameOf, type Reference } from '../oci/reference.js';
 import type { RegistryClient } from '../registry/client.js';
@@ -44,11 +45,9 @@ export class ImageSearch {
     const { accept = ACCEPT_ALL, signal, atOnce = 1, onWait } = options;
     const started = this.#clock.now();
     for (;;) {
-      const answer = await this.#client.manifest(reference, {
-        accept,
-        atOnce,
-        ...(signal ? { signal } : {}),
-      });
+      const asked = this.#client.manifest(reference, { accept, atOnce, ...(signal ? { signal } : {}) });
+      prepareToHash();
+      const answer = await asked;
       try {
         return { reference, stored: verifyManifest(answer, reference) };
       } catch (error) {

@@ -16,6 +16,14 @@ export function algorithmOf(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256';
 }
 
+/**
+ * To load what hashes takes Node some milliseconds. Called once something that will be hashed has been asked for, they
+ * pass while the answer is awaited.
+ */
+export function prepareToHash(): void {
+  setImmediate(() => createHash('sha256'));
+}
+
 /** The digest of whole bytes. */
 export function digestOf(bytes: Uint8Array | string, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;

@@ -6,7 +6,7 @@ import { registryFlags } from '../../cli/registry-flags.js';
 import { registryOptions } from '../../cli/registry-options.js';
 import { inspectImage, type Inspection } from '../../image/inspect.js';
 import { formatImageLocation, parseImageLocation } from '../../image/location.js';
-import { openSource } from '../../image/open-location.js';
+import { openSource } from '../../image/open-source.js';
 import { ImageSearch } from '../../image/search.js';
 import { systemClock } from '../../lib/clock.js';
 import { parsePlatform } from '../../oci/platform.js';

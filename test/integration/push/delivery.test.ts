@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Delivery } from '../../../src/deploy/delivery.js';
 import { adapt } from '../../../src/image/adapt.js';
 import { parseImageLocation } from '../../../src/image/location.js';
-import { openSource } from '../../../src/image/open-location.js';
+import { openSource } from '../../../src/image/open-source.js';
 import { ImageSearch } from '../../../src/image/search.js';
 import { readShape } from '../../../src/image/shape.js';
 import { flyCapabilities } from '../../../src/targets/fly/capabilities.js';
