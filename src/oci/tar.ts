@@ -99,7 +99,7 @@ export const LARGEST_HEADER = 16 * 1024;
  */
 export function writeTarHeader(target: Buffer, at: number, entry: TarEntry): number {
   if (paxRecords(entry) !== '') return tarHeader(entry).copy(target, at);
-  headerBlock(entry, target.subarray(at, at + BLOCK).fill(0));
+  writeBlock(target, at, entry);
   return BLOCK;
 }
 
@@ -117,8 +117,10 @@ function paxRecords({ name, linkname = '', modified }: TarEntry): string {
 }
 
 function fitsField(text: string): boolean {
-  return text.length <= 100 && Buffer.byteLength(text) === text.length;
+  return SHORT_ASCII.test(text);
 }
+
+const SHORT_ASCII = /^[\0-\x7f]{0,100}$/;
 
 /** `LENGTH KEY=VALUE\n`, where the length counts its own digits. */
 function paxRecord(key: string, value: string): string {
@@ -128,29 +130,37 @@ function paxRecord(key: string, value: string): string {
   return `${length} ${key}=${value}\n`;
 }
 
-/** @param block zeros */
-function headerBlock(
-  entry: Omit<TarEntry, 'type'> & { readonly type: TarEntry['type'] | 'x' },
-  block: Buffer = Buffer.alloc(BLOCK),
-): Buffer {
-  const { name, type, size, mode, modified, linkname, device } = entry;
-  // What does not fit stands in pax, too, which goes before.
-  block.write(name, 0, 100);
-  writeOctal(block, 100, 7, mode);
-  writeOctal(block, 108, 7, 0);
-  writeOctal(block, 116, 7, 0);
-  writeSize(block, size);
-  writeOctal(block, 136, 11, modified >= 0 && modified < ELEVEN_DIGITS ? modified : 0);
-  block.write(type, 156);
-  if (linkname !== undefined) block.write(linkname, 157, 100);
-  block.write('ustar\x0000', 257);
-  if (device !== undefined) {
-    writeOctal(block, 329, 7, device.major);
-    writeOctal(block, 337, 7, device.minor);
-  }
-  writeOctal(block, 148, 6, checksumOf(block));
-  block[155] = 0x20;
+type AnyEntry = Omit<TarEntry, 'type'> & { readonly type: TarEntry['type'] | 'x' };
+
+function headerBlock(entry: AnyEntry): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  writeBlock(block, 0, entry);
   return block;
+}
+
+/** Root's user and group, and the format. The checksum's own field counts as blanks. */
+const COMMON = Buffer.alloc(BLOCK);
+writeOctal(COMMON, 108, 7, 0);
+writeOctal(COMMON, 116, 7, 0);
+COMMON.fill(0x20, 148, 156);
+COMMON.write('ustar\x0000', 257);
+
+function writeBlock(target: Buffer, at: number, entry: AnyEntry): void {
+  const { name, type, size, mode, modified, linkname, device } = entry;
+  target.set(COMMON, at);
+  // What does not fit stands in pax, too, which goes before.
+  writeText(target, at, name);
+  writeOctal(target, at + 100, 7, mode);
+  writeSize(target, at + 124, size);
+  writeOctal(target, at + 136, 11, modified >= 0 && modified < ELEVEN_DIGITS ? modified : 0);
+  target[at + 156] = type.charCodeAt(0);
+  if (linkname !== undefined) writeText(target, at + 157, linkname);
+  if (device !== undefined) {
+    writeOctal(target, at + 329, 7, device.major);
+    writeOctal(target, at + 337, 7, device.minor);
+  }
+  writeOctal(target, at + 148, 6, sumOf(target, at));
+  target[at + 154] = 0;
 }
 
 /** The zeros between a file's last byte and the next header. */
@@ -160,8 +170,14 @@ export function paddingAfter(size: number): number {
 
 /** The sum of all bytes, its own field counted as blanks. */
 function checksumOf(block: Uint8Array): number {
-  let sum = 8 * 0x20;
-  for (let at = 0; at < BLOCK; at += 1) if (at < 148 || at >= 156) sum += block[at] as number;
+  let sum = sumOf(block, 0) + 8 * 0x20;
+  for (let at = 148; at < 156; at += 1) sum -= block[at] as number;
+  return sum;
+}
+
+function sumOf(bytes: Uint8Array, from: number): number {
+  let sum = 0;
+  for (let at = from; at < from + BLOCK; at += 1) sum += bytes[at] as number;
   return sum;
 }
 
@@ -176,21 +192,27 @@ function readNumber(block: Buffer, at: number, length: number): number {
 }
 
 /** Octal digits, or GNU's base 256 for 8 GiB and more: all that reads tar knows it, and it stays one block. */
-function writeSize(block: Buffer, size: number): void {
-  if (size < ELEVEN_DIGITS) writeOctal(block, 124, 11, size);
+function writeSize(block: Buffer, at: number, size: number): void {
+  if (size < ELEVEN_DIGITS) writeOctal(block, at, 11, size);
   else {
-    block[124] = 0x80;
-    block.writeBigUInt64BE(BigInt(size), 128);
+    block[at] = 0x80;
+    block.writeBigUInt64BE(BigInt(size), at + 4);
   }
 }
 
 /** The field's last byte stays the NUL that ends it. */
-function writeOctal(block: Buffer, at: number, digits: number, value: number): void {
+function writeOctal(block: Uint8Array, at: number, digits: number, value: number): void {
   let rest = value;
   for (let place = at + digits - 1; place >= at; place -= 1) {
     block[place] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
   }
+}
+
+/** Up to 100 bytes. A call of `write` takes longer than most names have letters. */
+function writeText(block: Buffer, at: number, text: string): void {
+  if (!fitsField(text)) block.write(text, at, 100);
+  else for (let place = 0; place < text.length; place += 1) block[at + place] = text.charCodeAt(place);
 }
 
 function readText(block: Buffer, at: number, length: number): string {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { lstatSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, type BigIntStats, type Dirent } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
@@ -31,6 +31,28 @@ export interface WalkOptions {
 /** milliseconds for which nothing else gets its turn */
 const SLICE = 10;
 
+/** Work in place, a slice of time at once. */
+export class Slices {
+  readonly #signal: AbortSignal | undefined;
+  #end = performance.now() + SLICE;
+
+  /** @throws the signal's reason, here and after each pause */
+  constructor(signal: AbortSignal | undefined) {
+    signal?.throwIfAborted();
+    this.#signal = signal;
+  }
+
+  isOver(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  async pause(): Promise<void> {
+    await setImmediate();
+    this.#signal?.throwIfAborted();
+    this.#end = performance.now() + SLICE;
+  }
+}
+
 /**
  * What lies below a folder, a folder before its content, names sorted bytewise. A folder that is excluded, or not
  * among the included, is told all the same when something in it is not. Links are not followed.
@@ -40,16 +62,16 @@ const SLICE = 10;
  * @throws DeployerError `context_unreadable`, naming the path
  */
 export async function* walkContext(root: string, options: WalkOptions = {}): AsyncGenerator<ContextEntry> {
-  const walk = new Walk(root, options);
-  let end = performance.now() + SLICE;
-  options.signal?.throwIfAborted();
-  for (const entry of walk.folder({ path: '', excluded: undefined, included: undefined })) {
+  const slices = new Slices(options.signal);
+  for (const entry of walkInPlace(root, options)) {
     if (entry !== undefined) yield entry;
-    if (performance.now() < end) continue;
-    await setImmediate();
-    options.signal?.throwIfAborted();
-    end = performance.now() + SLICE;
+    if (slices.isOver()) await slices.pause();
   }
+}
+
+/** As `walkContext`, for who makes the pauses: undefined stands for what is passed over, which takes its time too. */
+export function walkInPlace(root: string, options: Omit<WalkOptions, 'signal'>): Found {
+  return new Walk(root, options).folder({ path: '', excluded: undefined, included: undefined });
 }
 
 interface Folder {
@@ -59,7 +81,6 @@ interface Folder {
   readonly included: FolderMatch | undefined;
 }
 
-/** What is found; undefined for what is passed over, so that the walk can pause there too. */
 type Found = Generator<ContextEntry | undefined>;
 
 class Walk {
@@ -76,18 +97,49 @@ class Walk {
   }
 
   *folder(folder: Folder): Found {
-    const entries = reading(folder.path, () =>
-      readdirSync(this.#place(folder.path), { encoding: 'buffer', withFileTypes: true }),
-    );
-    for (const { name, isFile } of entries
-      .map((entry) => ({ name: entry.name, isFile: entry.isFile() }))
-      .sort((a, b) => Buffer.compare(a.name, b.name))) {
-      const path = pathOf(name, folder.path);
+    for (const found of this.#read(folder.path)) {
+      const path = pathOf(found.name, folder.path);
       const excluded = this.#options.excluded?.match(path, folder.excluded);
-      const stats = this.#stat(path, isFile, excluded);
+      const stats = this.#stat(path, found, excluded);
       if (stats === undefined) yield undefined;
-      else yield* this.#entry(path, stats, { excluded, included: folder.included });
+      else if (stats.isDirectory()) yield* this.#inFolder(path, stats, excluded, folder.included);
+      else {
+        const isTaken =
+          excluded?.isMatched !== true && this.#include(path, folder.included)?.isMatched !== false;
+        const entry = isTaken ? this.#describe(path, stats) : undefined;
+        if (entry !== undefined && this.#owed.length > 0) yield* this.#owed.splice(0);
+        yield entry;
+      }
     }
+  }
+
+  /** Names with a character for a byte: their order is that of the bytes, and buffers would take far longer. */
+  #read(folder: string): Dirent[] {
+    const found = reading(folder, () =>
+      readdirSync(this.#place(folder), { encoding: 'latin1', withFileTypes: true }),
+    );
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  *#inFolder(
+    path: string,
+    stats: BigIntStats,
+    excluded: PathMatch | undefined,
+    includedAbove: FolderMatch | undefined,
+  ): Found {
+    const included = this.#include(path, includedAbove);
+    const entry: ContextEntry = { path, kind: 'folder', stats };
+    if (excluded?.isMatched === true || included?.isMatched === false) this.#owed.push(entry);
+    else {
+      yield* this.#owed.splice(0);
+      yield entry;
+    }
+    yield* this.folder({ path, excluded: excluded?.folder, included: included?.folder });
+    if (this.#owed.at(-1) === entry) this.#owed.pop();
+  }
+
+  #include(path: string, above: FolderMatch | undefined): PathMatch | undefined {
+    return this.#options.included?.match(path, above);
   }
 
   #place(path: string): string {
@@ -95,42 +147,11 @@ class Walk {
   }
 
   /** What is excluded, and no folder in which something may not be, is not even looked at. */
-  #stat(path: string, isFile: boolean, excluded: PathMatch | undefined): BigIntStats | undefined {
+  #stat(path: string, found: Dirent, excluded: PathMatch | undefined): BigIntStats | undefined {
     if (excluded?.isMatched === true && this.#options.excluded?.mayTakeBackIn(path) !== true)
       return undefined;
-    const looked = isFile ? this.#options.look?.(path) : undefined;
+    const looked = found.isFile() ? this.#options.look?.(path) : undefined;
     return looked ?? reading(path, () => lstatSync(this.#place(path), { bigint: true }));
-  }
-
-  *#entry(
-    path: string,
-    stats: BigIntStats,
-    {
-      excluded,
-      included: includedAbove,
-    }: { excluded: PathMatch | undefined; included: FolderMatch | undefined },
-  ): Found {
-    const included = this.#options.included?.match(path, includedAbove);
-    const isTaken = excluded?.isMatched !== true && included?.isMatched !== false;
-    const isFolder = stats.isDirectory();
-    if (!isTaken && !isFolder) {
-      yield undefined;
-      return;
-    }
-    const entry: ContextEntry | undefined = isFolder
-      ? { path, kind: 'folder', stats }
-      : this.#describe(path, stats);
-    if (entry === undefined) {
-      yield undefined;
-      return;
-    }
-    if (isTaken) {
-      yield* this.#owed.splice(0);
-      yield entry;
-    } else this.#owed.push(entry);
-    if (!isFolder) return;
-    yield* this.folder({ path, excluded: excluded?.folder, included: included?.folder });
-    if (this.#owed.at(-1) === entry) this.#owed.pop();
   }
 
   #describe(path: string, stats: BigIntStats): ContextEntry | undefined {
@@ -158,12 +179,19 @@ class Walk {
   }
 }
 
-/** A name that is no UTF-8 can't go over the wire. */
-function pathOf(name: Buffer, folder: string): string {
-  const path = folder === '' ? name.toString('utf8') : `${folder}/${name.toString('utf8')}`;
-  if (isUtf8(name)) return path;
-  throw unreadable(path, 'its name is not UTF-8');
+/**
+ * A name that is no UTF-8 can't go over the wire.
+ * @param name of a byte a character
+ */
+function pathOf(name: string, folder: string): string {
+  const bytes = ASCII.test(name) ? undefined : Buffer.from(name, 'latin1');
+  const text = bytes === undefined ? name : bytes.toString('utf8');
+  const path = folder === '' ? text : `${folder}/${text}`;
+  if (bytes !== undefined && !isUtf8(bytes)) throw unreadable(path, 'its name is not UTF-8');
+  return path;
 }
+
+const ASCII = /^[\0-\x7f]*$/;
 
 function reading<T>(path: string, read: () => T): T {
   try {

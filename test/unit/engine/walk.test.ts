@@ -24,6 +24,16 @@ describe('the walk through a build context', () => {
     expect(await pathsIn(context.path)).to.deep.equal(['Z', 'a', 'a/a', 'a/a/x', 'a/b', 'a-b', 'a.b', 'ü']);
   });
 
+  it('sorts by bytes what JavaScript would sort otherwise, and refuses a name that is no UTF-8', async () => {
+    // Above U+FFFF come surrogates, which are smaller than U+FF5E as numbers, and larger as UTF-8.
+    await using context = await makeContext({ '\u{1F600}': '', '\uFF5E': '', 'é/ü': '' });
+    expect(await pathsIn(context.path)).to.deep.equal(['é', 'é/ü', '\uFF5E', '\u{1F600}']);
+    await writeFile(Buffer.concat([Buffer.from(`${context.path}/é/`), Buffer.from([0x61, 0xff])]), '');
+    expect((await failureOf(() => pathsIn(context.path))).message).to.equal(
+      "é/a\uFFFD of the build context can't be read: its name is not UTF-8",
+    );
+  });
+
   it('tells an excluded folder only for what is taken back in, and enters no other', async () => {
     await using context = await makeContext({ 'docs/a/keep': '', 'docs/b/x': '', 'out/x': '', 'in/x': '' });
     const excluded = new PatternMatcher(['docs', 'out', '!docs/a/keep']);
