@@ -1,4 +1,3 @@
-import { readBounded, TooLarge } from '../config/bounded-file.js';
 import { requireSocket } from '../config/build-files.js';
 import type { BuildSecret, SshAgent } from '../config/build-settings.js';
 import { build, type BuiltImage, type DockerfileSource } from '../engine/build/build.js';
@@ -19,16 +18,14 @@ import { inspectImage, type Inspection } from '../image/inspect.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
-import { DeployerError, messageOf } from '../lib/errors.js';
+import { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
+import { readSecrets, type SecretPorts } from './build-secrets.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
 export type { PushedLayer } from '../engine/push-layers.js';
-
-/** BuildKit's own limit of a secret. */
-const LARGEST_SECRET = 500 * 1024;
 
 export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'> {
   readonly reference: Reference & { readonly tag: string };
@@ -40,18 +37,15 @@ export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'
   readonly push: boolean;
 }
 
-export interface BuildImagePorts {
+export interface BuildImagePorts extends SecretPorts {
   /** Asked when all else that a build needs has been read. */
   readonly connectEngine: () => Promise<ReachedEngine>;
   readonly findLogin: FindLogin;
   readonly search: ImageSearch;
   readonly shapes: ShapeReader;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** Of registries that show a push only some time after it. */
   readonly lag?: Capabilities['lag'];
-  /** Told a secret's value before the build gets it. */
-  readonly keepSecret: (value: string) => void;
   readonly onBuild: (event: BuildEvent) => void;
   readonly onPush: (current: number, total: number, layer: PushedLayer) => void;
   readonly signal: AbortSignal;
@@ -239,33 +233,6 @@ function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineC
   );
   // One manifest, whatever the store; its digest only a push can tell.
   return { store: 'graphdriver' };
-}
-
-/** Their values are kept out of what is printed, as a whole and line by line. */
-async function readSecrets(
-  secrets: readonly BuildSecret[],
-  { env, keepSecret }: BuildImagePorts,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const values = new Map<string, Uint8Array>();
-  for (const secret of secrets) {
-    const value = 'file' in secret ? await readSecretFile(secret) : Buffer.from(env[secret.variable] ?? '');
-    const text = value.toString('utf8');
-    for (const part of [text, ...text.split('\n')]) keepSecret(part);
-    values.set(secret.id, value);
-  }
-  return values;
-}
-
-async function readSecretFile({ id, file }: BuildSecret & { readonly file: string }): Promise<Buffer> {
-  try {
-    return await readBounded(file, LARGEST_SECRET);
-  } catch (error) {
-    const code =
-      error instanceof TooLarge ? error.message : ((error as NodeJS.ErrnoException).code ?? messageOf(error));
-    throw new DeployerError('usage', `--build-secret: ${id}: ${file} can't be read (${code})`, {
-      cause: error,
-    });
-  }
 }
 
 function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'digest'> {
