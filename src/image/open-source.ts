@@ -1,6 +1,9 @@
 import type { RegistryClient } from '../registry/client.js';
 import type { ImageLocation } from './location.js';
 import type { ImageSearch, SearchOptions } from './search.js';
+import { openDockerArchive } from './sources/docker-archive-source.js';
+import { FolderFiles } from './sources/folder-files.js';
+import { LayoutSource } from './sources/layout-source.js';
 import { RegistrySource } from './sources/registry-source.js';
 import type { ImageSource } from './sources/source.js';
 
@@ -13,23 +16,16 @@ export interface OpenSourcePorts {
   readonly searching?: Pick<SearchOptions, 'atOnce' | 'onWait'>;
 }
 
-/**
- * Most images lie in registries: what reads files is loaded where one does not.
- * @throws DeployerError `image_file_not_found`, `image_file_invalid`, `tag_not_found`, `usage`
- */
+/** @throws DeployerError `image_file_not_found`, `image_file_invalid`, `tag_not_found`, `usage` */
 export async function openSource(location: ImageLocation, ports: OpenSourcePorts): Promise<ImageSource> {
   switch (location.kind) {
     case 'registry':
       return new RegistrySource(location.reference, ports);
     case 'oci': {
-      const { FolderFiles } = await import('./sources/folder-files.js');
-      const { LayoutSource } = await import('./sources/layout-source.js');
       const files = await FolderFiles.open(location.folder);
       return LayoutSource.open(`oci:${location.folder}`, files, location.choice);
     }
-    case 'docker-archive': {
-      const { openDockerArchive } = await import('./sources/docker-archive-source.js');
+    case 'docker-archive':
       return openDockerArchive(location.file, location.name, ports);
-    }
   }
 }

@@ -63,7 +63,9 @@ describe('machines that are containers of a Docker Engine', function () {
 
     const second = await deploy('shop', 'v2');
     expect(second.code, second.stderr).to.equal(0);
-    expect(second.stdout).to.equal(`v2 is live at ${url}   (previous: v1; deployer release rollback v1)\n`);
+    expect(second.stdout).to.equal(
+      `v2 is live at ${url}   (previous: v1; deployer release rollback v1 --app shop)\n`,
+    );
     expect(await ask(url)).to.equal('v2');
 
     const third = await deploy('shop', 'crashing');
