@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type Docker from 'dockerode';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
+import type { Upload } from './upload.js';
 
 export interface EngineRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  readonly body?: Readable;
+  readonly body?: Upload;
   readonly signal: AbortSignal;
 }
 
@@ -98,7 +99,7 @@ interface DialOptions {
   readonly statusCodes: Readonly<Record<number, true>>;
   readonly isStream: boolean;
   readonly hijack?: boolean;
-  readonly file?: Readable;
+  readonly file?: Upload;
   readonly abortSignal?: AbortSignal;
 }
 

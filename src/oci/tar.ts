@@ -144,6 +144,8 @@ writeOctal(COMMON, 108, 7, 0);
 writeOctal(COMMON, 116, 7, 0);
 COMMON.fill(0x20, 148, 156);
 COMMON.write('ustar\x0000', 257);
+/** What the checksum's own field and the format give to the sum: more than half of a block is the same in all. */
+const COMMON_SUM = sumOf(COMMON, 148, BLOCK);
 
 function writeBlock(target: Buffer, at: number, entry: AnyEntry): void {
   const { name, type, size, mode, modified, linkname, device } = entry;
@@ -154,12 +156,17 @@ function writeBlock(target: Buffer, at: number, entry: AnyEntry): void {
   writeSize(target, at + 124, size);
   writeOctal(target, at + 136, 11, modified >= 0 && modified < ELEVEN_DIGITS ? modified : 0);
   target[at + 156] = type.charCodeAt(0);
-  if (linkname !== undefined) writeText(target, at + 157, linkname);
+  let sum = COMMON_SUM + sumOf(target, at, at + 148) + type.charCodeAt(0);
+  if (linkname !== undefined) {
+    writeText(target, at + 157, linkname);
+    sum += sumOf(target, at + 157, at + 257);
+  }
   if (device !== undefined) {
     writeOctal(target, at + 329, 7, device.major);
     writeOctal(target, at + 337, 7, device.minor);
+    sum += sumOf(target, at + 329, at + 345);
   }
-  writeOctal(target, at + 148, 6, sumOf(target, at));
+  writeOctal(target, at + 148, 6, sum);
   target[at + 154] = 0;
 }
 
@@ -170,14 +177,14 @@ export function paddingAfter(size: number): number {
 
 /** The sum of all bytes, its own field counted as blanks. */
 function checksumOf(block: Uint8Array): number {
-  let sum = sumOf(block, 0) + 8 * 0x20;
+  let sum = sumOf(block, 0, BLOCK) + 8 * 0x20;
   for (let at = 148; at < 156; at += 1) sum -= block[at] as number;
   return sum;
 }
 
-function sumOf(bytes: Uint8Array, from: number): number {
+function sumOf(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0;
-  for (let at = from; at < from + BLOCK; at += 1) sum += bytes[at] as number;
+  for (let at = from; at < to; at += 1) sum += bytes[at] as number;
   return sum;
 }
 
@@ -202,10 +209,14 @@ function writeSize(block: Buffer, at: number, size: number): void {
 
 /** The field's last byte stays the NUL that ends it. */
 function writeOctal(block: Uint8Array, at: number, digits: number, value: number): void {
-  let rest = value;
+  // In 32 bits at a time: to divide numbers with a fraction takes ten times as long.
+  let rest = value % 2 ** 30;
+  let above = Math.floor(value / 2 ** 30);
+  let lowest = at + Math.max(digits - 10, 0);
   for (let place = at + digits - 1; place >= at; place -= 1) {
-    block[place] = 0x30 + (rest % 8);
-    rest = Math.floor(rest / 8);
+    if (place < lowest) [rest, above, lowest] = [above, 0, at];
+    block[place] = 0x30 | (rest & 7);
+    rest >>>= 3;
   }
 }
 

@@ -1,12 +1,12 @@
-import { Readable } from 'node:stream';
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { readIgnoreFile } from '../context/ignore-file.js';
-import { packContext } from '../context/pack.js';
+import { packContext, type PackOptions } from '../context/pack.js';
 import type { PatternMatcher } from '../context/pattern-matcher.js';
 import { EngineRefusal, engineLost } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { authConfigOf, encodeLogins, plainHttpTo, type FindLogin } from '../login.js';
+import { Upload, type WriteOn } from '../upload.js';
 import { registriesOf } from './base-images.js';
 import { askedOf, type BuildPorts, type BuildRequest, type BuiltImage } from './build.js';
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
@@ -115,9 +115,12 @@ async function follow(
   return id;
 }
 
+/** bytes of which a change is told */
+const TOLD = 1024 * 1024;
+
 /** The body of the request, and what became of it: of its failure the request knows only that it broke off. */
 class Archive {
-  readonly body: Readable;
+  readonly body: Upload;
   contentBytes = 0;
   failure: DeployerError | undefined;
 
@@ -128,28 +131,32 @@ class Archive {
     progress: BuildProgress,
     { onEvent, signal }: BuildPorts,
   ) {
-    const chunks = packContext(context, {
+    const options: PackOptions = {
       placed,
       signal,
       ...(excluded === undefined ? {} : { excluded }),
       onPacked: (bytes) => (this.contentBytes += bytes),
       onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
-    });
-    this.body = Readable.from(this.#watched(chunks, progress), { objectMode: false });
+    };
+    this.body = new Upload((write) => this.#pack(context, options, progress, write));
   }
 
-  async *#watched(chunks: AsyncIterable<Buffer>, progress: BuildProgress): AsyncGenerator<Buffer> {
+  async #pack(context: string, options: PackOptions, progress: BuildProgress, write: WriteOn): Promise<void> {
     const trace = new ContextTrace(performance.now());
     progress.update(trace.begin());
+    let told = 0;
     try {
-      for await (const chunk of chunks) {
-        yield chunk;
-        progress.update(trace.sent(this.contentBytes));
-      }
+      await packContext(context, options, async (bytes) => {
+        await write(bytes);
+        if (this.contentBytes - told < TOLD) return;
+        told = this.contentBytes;
+        progress.update(trace.sent(told));
+      });
     } catch (error) {
       if (error instanceof DeployerError) this.failure = error;
       throw error;
     }
+    progress.update(trace.sent(this.contentBytes));
     progress.update(trace.end(performance.now()));
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
 import { BLOCK, LARGEST_HEADER, paddingAfter, writeTarHeader, type TarEntry } from '../../oci/tar.js';
-import { asUnreadable, changed, contentOf, READ_FILE } from './content.js';
+import type { WriteOn } from '../upload.js';
+import { asUnreadable, changed, READ_FILE } from './content.js';
 import { ContextSize } from './size.js';
 import { deviceOf, Slices, walkInPlace, type ContextEntry, type WalkOptions } from './walk.js';
 
@@ -13,69 +14,72 @@ export interface PackOptions extends Pick<WalkOptions, 'excluded' | 'signal'> {
   readonly onWarning: (message: string) => void;
 }
 
-/** What is written at a time, at most. */
-const SLAB = 1024 * 1024;
-/** Up to here a file is read at once: system calls that wait their turn in a pool would take twice the time. */
-const SMALL = 128 * 1024;
-/** What the entry of a small file may take, and the byte by which it shows that it has grown. */
-const ENTRY = LARGEST_HEADER + SMALL + BLOCK;
+/** What is written at a time: what a pipe holds. More would wait in part for its reader, who waits for the next. */
+const SLAB = 64 * 1024;
+/** Behind a full slab, so that neither a header nor what follows a file's last byte has to be cut. */
+const SPARE = LARGEST_HEADER + 3 * BLOCK;
 
 /**
- * A build context as a tar archive, with what FileSync would send of it. In memory is a slab at a time, whatever the
- * context's size.
+ * A build context as a tar archive, with what FileSync would send of it. In memory are two slabs, whatever the
+ * context's size: one is filled while the other is written.
  *
- * Of a small file nothing waits: many go into a slab, and only the slab is awaited. The headers are this project's own
- * (oci/tar.ts), as the tar libraries make streams of every file.
- * @throws DeployerError `context_unreadable`, naming the path: what can't be read, or is not as long as it was when its
- *   header was written. The archive then has no end, which no reader takes for whole.
+ * Files are read in place, straight into the slab: system calls that wait their turn in a pool would take twice the
+ * time, and memory that is new for each slab as long as the reading. The headers are this project's own (oci/tar.ts), as
+ * the tar libraries make streams of every file.
+ * @throws what `write` throws; DeployerError `context_unreadable`, naming the path: what can't be read, or is not as long
+ *   as it was when its header was written. The archive then has no end, which no reader takes for whole.
  */
-export async function* packContext(root: string, options: PackOptions): AsyncGenerator<Buffer> {
-  yield* new Packer(root, options).run();
+export async function packContext(root: string, options: PackOptions, write: WriteOn): Promise<void> {
+  await new Packer(root, options, write).run();
 }
 
 class Packer {
   readonly #root: string;
   readonly #options: PackOptions;
+  readonly #write: WriteOn;
   readonly #size = new ContextSize();
-  #slab = Buffer.allocUnsafeSlow(SLAB);
+  readonly #slices: Slices;
+  #slab = Buffer.allocUnsafeSlow(SLAB + SPARE);
   #used = 0;
-  /** The file that the walk looked at last, by opening it. */
+  #other = Buffer.allocUnsafeSlow(SLAB + SPARE);
+  /** Until then the other slab is being written. */
+  #written: Promise<void> = Promise.resolve();
+  /** The file that was opened last. */
   #opened: { readonly path: string; readonly file: number } | undefined;
 
-  constructor(root: string, options: PackOptions) {
+  constructor(root: string, options: PackOptions, write: WriteOn) {
     this.#root = root;
     this.#options = options;
+    this.#write = write;
+    this.#slices = new Slices(options.signal);
   }
 
-  async *run(): AsyncGenerator<Buffer> {
-    const { placed, signal, onWarning } = this.#options;
-    const slices = new Slices(signal);
+  async run(): Promise<void> {
+    const { placed, onWarning } = this.#options;
     try {
-      for (const [name, content] of placed) {
-        const { length: size } = content;
-        if (this.#isFull(ENTRY)) yield this.#flush();
-        this.#header({ name, type: '0', size, mode: 0o644, modified: 0 });
-        yield* this.#add(content);
-        yield* this.#add(Buffer.alloc(paddingAfter(size)));
-      }
+      for (const [name, content] of placed) await this.#place(name, content);
       for (const entry of this.#walk()) {
-        if (slices.isOver()) await slices.pause();
+        if (this.#slices.isOver()) await this.#slices.pause();
         if (entry === undefined || placed.has(entry.path)) continue;
         this.#size.add(entry);
-        if (this.#isFull(ENTRY)) yield this.#flush();
+        if (this.#room() < BLOCK) await this.#flush();
         this.#header(headerOf(entry));
         if (entry.kind !== 'file') continue;
-        if (this.#opened?.path === entry.path && entry.stats.size <= SMALL) {
-          this.#readAtOnce(entry, this.#opened.file);
-        } else yield* this.#content(entry);
+        const size = Number(entry.stats.size);
+        let read = this.#fill(entry, size, 0);
+        while (read < size) {
+          await this.#flush();
+          read = this.#fill(entry, size, read);
+        }
       }
     } finally {
       this.#close();
     }
     const warning = this.#size.warning();
     if (warning !== undefined) onWarning(warning);
-    yield* this.#add(Buffer.alloc(2 * BLOCK));
-    yield this.#slab.subarray(0, this.#used);
+    this.#zeros(2 * BLOCK);
+    await this.#flush();
+    await this.#written;
   }
 
   #walk(): ReturnType<typeof walkInPlace> {
@@ -89,14 +93,19 @@ class Packer {
 
   /** One that can't be opened may be none that is packed. */
   #look(path: string): BigIntStats | undefined {
-    this.#close();
     try {
-      const file = openSync(`${this.#root}/${path}`, READ_FILE);
-      this.#opened = { path, file };
-      return fstatSync(file, { bigint: true });
+      return fstatSync(this.#open(path), { bigint: true });
     } catch {
       return undefined;
     }
+  }
+
+  #open(path: string): number {
+    if (this.#opened?.path === path) return this.#opened.file;
+    this.#close();
+    const file = openSync(`${this.#root}/${path}`, READ_FILE);
+    this.#opened = { path, file };
+    return file;
   }
 
   #close(): void {
@@ -104,32 +113,46 @@ class Packer {
     this.#opened = undefined;
   }
 
-  /** With room for what may be in an entry of a small file. */
-  #readAtOnce(entry: ContextEntry, file: number): void {
-    const size = Number(entry.stats.size);
-    let read = 0;
-    try {
-      let now: number;
-      // A byte more, by which a file shows that it has grown. Less than there is room for is the end of a file.
-      do {
-        now = readSync(file, this.#slab, this.#used + read, size + 1 - read, read);
-        read += now;
-      } while (now > 0 && read < size);
-    } catch (error) {
-      throw asUnreadable(entry.path, error);
+  async #place(name: string, content: Buffer): Promise<void> {
+    if (this.#room() < BLOCK) await this.#flush();
+    this.#header({ name, type: '0', size: content.length, mode: 0o644, modified: 0 });
+    for (let at = 0; at < content.length;) {
+      if (this.#room() <= 0) await this.#flush();
+      const copied = content.copy(this.#slab, this.#used, at, at + this.#room());
+      this.#used += copied;
+      at += copied;
     }
-    if (read !== size) throw changed(entry);
-    this.#used += size;
-    this.#zeros(paddingAfter(size));
-    this.#options.onPacked(size);
+    this.#zeros(paddingAfter(content.length));
   }
 
-  async *#content(entry: ContextEntry): AsyncGenerator<Buffer> {
-    for await (const chunk of contentOf(this.#root, entry)) {
-      yield* this.#add(chunk);
-      this.#options.onPacked(chunk.length);
+  /**
+   * Reads on in a file, as long as there is room. The last read asks for a byte more, by which a file shows that it has
+   * grown.
+   * @returns up to where it is read
+   */
+  #fill(entry: ContextEntry, size: number, from: number): number {
+    let read = from;
+    for (let isAtEnd = false; !isAtEnd;) {
+      const room = this.#room();
+      const left = size - read;
+      if (left > 0 && room <= 0) break;
+      const now = this.#read(entry.path, left > room ? room : left + 1, read);
+      this.#used += now;
+      read += now;
+      isAtEnd = now === 0 || read >= size;
+      if (isAtEnd && read !== size) throw changed(entry);
     }
-    yield* this.#add(Buffer.alloc(paddingAfter(Number(entry.stats.size))));
+    this.#options.onPacked(read - from);
+    if (read === size) this.#zeros(paddingAfter(size));
+    return read;
+  }
+
+  #read(path: string, length: number, position: number): number {
+    try {
+      return readSync(this.#open(path), this.#slab, this.#used, length, position);
+    } catch (error) {
+      throw asUnreadable(path, error);
+    }
   }
 
   #header(entry: TarEntry): void {
@@ -141,22 +164,18 @@ class Packer {
     for (const end = this.#used + count; this.#used < end; this.#used += 1) this.#slab[this.#used] = 0;
   }
 
-  *#add(bytes: Buffer): Generator<Buffer> {
-    if (this.#isFull(bytes.length)) yield this.#flush();
-    if (bytes.length > SLAB) yield bytes;
-    else this.#used += bytes.copy(this.#slab, this.#used);
+  #room(): number {
+    return SLAB - this.#used;
   }
 
-  #isFull(wanted: number): boolean {
-    return this.#used + wanted > SLAB;
-  }
-
-  #flush(): Buffer {
-    const full = this.#slab.subarray(0, this.#used);
-    // The reader may hold on to the old one.
-    this.#slab = Buffer.allocUnsafeSlow(SLAB);
+  async #flush(): Promise<void> {
+    if (this.#slices.isOver()) await this.#slices.pause();
+    await this.#written;
+    this.#written = this.#write(this.#slab.subarray(0, this.#used));
+    // It is awaited before the next is written; should the packing fail until then, that is what is told.
+    this.#written.catch(() => undefined);
+    [this.#slab, this.#other] = [this.#other, this.#slab];
     this.#used = 0;
-    return full;
   }
 }
 

@@ -2,10 +2,12 @@ import { spawnSync, execFile } from 'node:child_process';
 import { chmod, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { packContext } from '../../../src/engine/context/pack.js';
 import { PatternMatcher } from '../../../src/engine/context/pattern-matcher.js';
+import type { WriteOn } from '../../../src/engine/upload.js';
 import { walkContext } from '../../../src/engine/context/walk.js';
 import { makeContext } from '../../support/build-context.js';
 import { failureOf } from '../../support/failure.js';
@@ -29,8 +31,16 @@ async function pack(
     onWarning: (message: string) => warnings.push(message),
     ...(excluded && { excluded }),
   };
-  for await (const chunk of packContext(root, options)) chunks.push(chunk);
+  await packContext(root, options, intoCopies(chunks));
   return { archive: Buffer.concat(chunks), contentBytes, warnings };
+}
+
+/** Keeps what is written; takes its time, in which the memory may not be used again. */
+function intoCopies(chunks: Buffer[]): WriteOn {
+  return async (bytes) => {
+    await setImmediate();
+    chunks.push(Buffer.from(bytes));
+  };
 }
 
 /** What GNU tar makes of it. */
@@ -43,6 +53,8 @@ function tar(archive: Buffer, ...args: string[]): string {
   expect([status, stderr], stdout.slice(0, 500)).to.deep.equal([0, '']);
   return stdout;
 }
+
+const quiet = { placed: new Map(), onPacked: () => undefined, onWarning: () => undefined };
 
 describe('a build context as a tar archive', () => {
   it('holds what the walk tells of it, and the content of every file', async () => {
@@ -122,27 +134,42 @@ describe('a build context as a tar archive', () => {
       await using context = await makeContext({ large: Buffer.alloc(20_000_000) });
       const chunks: Buffer[] = [];
       const error = await failureOf(async () => {
-        const options = { placed: new Map(), onPacked: () => undefined, onWarning: () => undefined };
-        for await (const chunk of packContext(context.path, options)) {
-          chunks.push(chunk);
+        await packContext(context.path, quiet, async (bytes) => {
+          chunks.push(Buffer.from(bytes));
           await truncate(join(context.path, 'large'), size);
-        }
+        });
       });
       expect(error.message).to.match(/^large .* changed while it was being sent$/);
       expect(spawnSync('tar', ['-t'], { input: Buffer.concat(chunks) }).status).to.equal(2);
     }
   });
 
-  it('is left at once by who has enough of it', async () => {
+  it('holds two pieces in memory, one of which is filled while the other is written', async () => {
+    await using context = await makeContext({ a: Buffer.alloc(2_000_000), b: 'b' });
+    const memory = new Set<ArrayBufferLike>();
+    let writing = 0;
+    await packContext(context.path, quiet, async (bytes) => {
+      memory.add(bytes.buffer);
+      writing += 1;
+      expect([writing, bytes.length <= 80 * 1024]).to.deep.equal([1, true]);
+      await setImmediate();
+      writing -= 1;
+    });
+    expect(memory.size).to.equal(2);
+  });
+
+  it('ends at once when it is stopped, and when nobody takes what it writes', async () => {
     await using context = await makeContext({ a: Buffer.alloc(2_000_000), b: 'b' });
     const stop = new AbortController();
-    const options = { placed: new Map(), onPacked: () => undefined, onWarning: () => undefined };
-    for await (const chunk of packContext(context.path, { ...options, signal: stop.signal })) {
-      expect(chunk.length).to.be.at.most(1024 * 1024);
-      break;
-    }
-    stop.abort(new Error('enough'));
-    const packing = packContext(context.path, { ...options, signal: stop.signal });
-    expect(await packing.next().catch((error: unknown) => String(error))).to.equal('Error: enough');
+    let written = 0;
+    const packing = packContext(context.path, { ...quiet, signal: stop.signal }, async () => {
+      written += 1;
+      stop.abort(new Error('enough'));
+      await setTimeout(20);
+    });
+    expect(await packing.catch(String)).to.equal('Error: enough');
+    const refused = packContext(context.path, quiet, () => Promise.reject(new Error('gone')));
+    expect(await refused.catch(String)).to.equal('Error: gone');
+    expect(written).to.be.at.most(2);
   });
 });
