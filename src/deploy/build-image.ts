@@ -22,6 +22,7 @@ import { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { readSecrets, type SecretPorts } from './build-secrets.js';
+import { staysInRegistry } from './left-behind.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
@@ -214,7 +215,7 @@ export function keptInRegistry({
   digest,
 }: Pick<BuildImageResult, 'reference' | 'digest'>): string {
   const name = digest === undefined ? reference : `${repositoryOf(parseReference(reference))}@${digest}`;
-  return `the image was built and pushed, and stays in its registry: ${name}`;
+  return staysInRegistry(name);
 }
 
 function inRegistry({ digest, mediaType, kind, attestations }: Pushed) {

@@ -58,6 +58,11 @@ export class LeftBehind {
 
   #kept(): string[] {
     if (this.#pushed === undefined) return [];
-    return [`the image was pushed, and stays there: ${this.#image ?? this.#pushed}`];
+    return [staysInRegistry(this.#image ?? this.#pushed)];
   }
+}
+
+/** Of an image that was pushed for what then failed, or was stopped. */
+export function staysInRegistry(name: string): string {
+  return `the image was pushed, and stays in its registry: ${name}`;
 }

@@ -39,7 +39,7 @@ describe('what a deploy that is stopped undoes and leaves', () => {
     expect(after(...UNTIL_PUSH).describe().evidence).to.deep.equal([
       'no machine was changed; locks that were taken end by themselves',
     ]);
-    const image = `the image was pushed, and stays there: r.example/shop@${DIGEST}`;
+    const image = `the image was pushed, and stays in its registry: r.example/shop@${DIGEST}`;
     expect(after(...UNTIL_PUSH, PUSHED, ...RELEASE).describe().evidence).to.include(image);
     const { evidence, suggestions } = after(...UNTIL_PUSH, PUSHED, ...RELEASE, STARTED).describe();
     expect(evidence).to.include(image);
