@@ -75,7 +75,10 @@ export class Dispatchers implements DispatcherSource {
 
   async forUrl(url: URL, reach: Reach = {}): Promise<Dispatcher> {
     await this.#check(url, reach);
-    return (await this.#routeFor(url, reach)).dispatcher();
+    const { early, dispatcher } = await this.#routeFor(url, reach);
+    // Before undici is loaded, which takes some milliseconds.
+    early?.open(url, 1);
+    return dispatcher();
   }
 
   async connectEarly(url: URL, count: number, reach: Reach = {}): Promise<void> {
@@ -137,18 +140,14 @@ export class Dispatchers implements DispatcherSource {
       const early = new EarlyConnections(
         this.#tcpFirst.connector(
           { lookup, timeout },
-          {
-            plain: once(async () => (await import('undici')).buildConnector({ timeout, lookup })),
-            secure: once(async () => {
-              const secureContext = await (tls === undefined ? this.#usualTrust() : secureContextOf(tls));
-              const { buildConnector } = await import('undici');
-              return endingAtFirstError(buildConnector({ timeout, secureContext }));
-            }),
-          },
+          once(async () => {
+            const secureContext = await (tls === undefined ? this.#usualTrust() : secureContextOf(tls));
+            const { buildConnector } = await import('undici');
+            return endingAtFirstError(buildConnector({ timeout, secureContext }));
+          }),
         ),
       );
       const dispatcher = this.#once(async () => {
-        await this.#tcpFirst.departed();
         const { Agent } = await import('undici');
         return new Agent({ ...options, connect: early.connect });
       });
@@ -170,10 +169,10 @@ export class Dispatchers implements DispatcherSource {
     return { dispatcher };
   }
 
-  /** As `once`; what is made is destroyed in the end. */
+  /** As `once`, while the first packet is on its way; what is made is destroyed in the end. */
   #once(make: () => Promise<Dispatcher>): () => Promise<Dispatcher> {
     return once(() => {
-      const made = make();
+      const made = this.#tcpFirst.departed().then(make);
       this.#made.push(made);
       return made;
     });

@@ -18,10 +18,10 @@ export function algorithmOf(digest: Digest): DigestAlgorithm {
 
 /**
  * To load what hashes takes Node some milliseconds. Called once something that will be hashed has been asked for, they
- * pass while the answer is awaited.
+ * pass while the answer is awaited: the question leaves in the first turn of the event loop.
  */
 export function prepareToHash(): void {
-  setImmediate(() => createHash('sha256'));
+  setImmediate(() => setImmediate(() => createHash('sha256')));
 }
 
 /** The digest of whole bytes. */

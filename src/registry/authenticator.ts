@@ -55,8 +55,10 @@ interface HeldToken {
 export class Authenticator {
   readonly #ports: AuthenticatorPorts;
   readonly #tokens = new Map<string, HeldToken>();
-  /** What this run has heard: the memory is asked once a registry, not once a request. */
+  /** What this run has heard. */
   readonly #challenges = new Map<string, Challenge>();
+  /** What was known before: the memory is asked once a registry, not once a request. */
+  readonly #recalled = new Map<string, Promise<Challenge | undefined>>();
   /** The scopes that a registry named for an access, beside those that are asked for anyway. */
   readonly #named = new Map<string, readonly string[]>();
 
@@ -67,7 +69,7 @@ export class Authenticator {
   /** For the first try; undefined when nothing is known of the registry yet. */
   async expected(access: Access, signal?: AbortSignal): Promise<string | undefined> {
     const { host } = access.registry;
-    const challenge = this.#challenges.get(host) ?? (await this.#ports.memory.recall(host));
+    const challenge = this.#challenges.get(host) ?? (await this.#recall(host));
     if (challenge === undefined) return undefined;
     this.#challenges.set(host, challenge);
     try {
@@ -78,6 +80,12 @@ export class Authenticator {
       this.#challenges.delete(host);
       return undefined;
     }
+  }
+
+  #recall(host: string): Promise<Challenge | undefined> {
+    const recalled = this.#recalled.get(host) ?? this.#ports.memory.recall(host);
+    this.#recalled.set(host, recalled);
+    return recalled;
   }
 
   /**

@@ -55,7 +55,7 @@ export default class ImageInspect extends BaseCommand {
       }
       const name = formatImageLocation(location);
       const inspection = await inspectImage({ name, stored, content: source }, only);
-      for (const line of inspectionLines(inspection)) this.out(line);
+      this.out(inspectionLines(inspection).join('\n'));
       return inspection;
     } finally {
       await source.close();

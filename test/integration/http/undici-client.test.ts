@@ -82,6 +82,17 @@ describe('The HTTP client', () => {
   });
 
   describe('keeping its connection', () => {
+    it('asks over the one that it began before all was loaded', async () => {
+      await using server = await startHostileServer(() => ({ body: 'all' }));
+      await using({}, async (client) => {
+        for (let asked = 0; asked < 2; asked += 1) {
+          const answer = await client.send({ method: 'GET', url: server.url });
+          expect(await answer.text(100)).to.equal('all');
+        }
+      });
+      expect(server.connections()).to.equal(1);
+    });
+
     it('asks by HEAD again and again without connecting anew', async () => {
       await using server = await startHostileServer(() => ({ body: 'not sent' }));
       await using({}, async (client) => {
@@ -227,6 +238,22 @@ describe('The HTTP client', () => {
       expect(fits).to.have.length(MEBI);
     });
 
+    it('says of one that broke off before anybody read it that it did', async () => {
+      const server = createServer((socket) =>
+        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf')),
+      );
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const error = await using({}, async (client) => {
+        const answer = await client.send({ method: 'GET', url: `http://127.0.0.1:${port}/` });
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+        // By now the body has told its failure, to nobody.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return failureOf(() => answer.bytes(100));
+      });
+      expect(error.code).to.equal('connection_lost');
+    });
+
     it('can take its start alone, and lets the rest go', async () => {
       for (const chunked of [true, false]) {
         const [start, sent] = await read({ chunked, body: 'start', padBytes: 1024 * MEBI }, 7, 'start');
@@ -309,11 +336,13 @@ describe('The HTTP client', () => {
       expect(error.code).to.equal('connection_timed_out');
     });
 
-    it('(no answer about a name) does not wait for it in https either', async () => {
-      const error = await using({ connectTimeoutMs: 200, resolve: () => undefined }, (client) =>
-        failureOf(() => client.send({ method: 'GET', url: 'https://registry.test/' })),
-      );
-      expect(error.code).to.equal('connection_timed_out');
+    it('(no answer about a name) does not wait for it in either scheme', async () => {
+      for (const scheme of ['http', 'https']) {
+        const error = await using({ connectTimeoutMs: 200, resolve: () => undefined }, (client) =>
+          failureOf(() => client.send({ method: 'GET', url: `${scheme}://registry.test/` })),
+        );
+        expect(error.code, scheme).to.equal('connection_timed_out');
+      }
     });
 
     it('(a connection that ends before TLS begins) ends as connection_lost', async () => {

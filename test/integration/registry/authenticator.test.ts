@@ -191,6 +191,22 @@ describe('The authenticator', () => {
     expect(await world('', undefined, memory).authenticator.expected(ACCESS)).to.equal(undefined);
   });
 
+  it('asks the memory once a registry, whether it knows it or not', async () => {
+    const asked: string[] = [];
+    const memory: ChallengeMemory = {
+      recall: (host) => {
+        asked.push(host);
+        return Promise.resolve(undefined);
+      },
+      remember: () => Promise.resolve(),
+    };
+    const { authenticator } = world('', undefined, memory);
+    await Promise.all([authenticator.expected(ACCESS), authenticator.expected(ACCESS)]);
+    await authenticator.expected({ ...ACCESS, path: 'team/other' });
+    await authenticator.expected({ ...ACCESS, registry: new URL('http://127.0.0.1:5001') });
+    expect(asked).to.deep.equal(['127.0.0.1:5000', '127.0.0.1:5001']);
+  });
+
   describe('told by a token server', () => {
     const refused = async (answer: Answer, credential?: Credential) => {
       await using server = await startHostileServer(() => answer);
