@@ -83,7 +83,7 @@ export class UndiciResponse implements HttpResponse {
     await letGo(this.#body);
   }
 
-  /** Without an iterator, which takes Node 2 ms to make: of most answers all comes at once. Rejects with what `take` throws. */
+  /** Without an iterator, which takes Node 2 ms to make: of most answers all comes at once. */
   #flow(take: (chunk: Buffer) => void): Promise<void> {
     const pace = new Pace(this.#timeoutMs);
     return new Promise((resolve, reject) => {
