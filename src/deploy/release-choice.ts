@@ -12,7 +12,7 @@ export function presentRelease(releases: readonly ReleaseRecord[]): ReleaseRecor
 
 /**
  * The release that is meant: `v11`, `11`, or its id; unless told the last one before the present that was healthy,
- * and not itself undone.
+ * not itself undone, and not the same again.
  * @throws DeployerError `release_not_found`, naming those that there are
  */
 export function chooseRelease(
@@ -50,8 +50,8 @@ function findRelease(releases: readonly ReleaseRecord[], wanted: string): Releas
 function beforePresent(releases: readonly ReleaseRecord[]): ReleaseRecord | undefined {
   const present = presentRelease(releases)?.version ?? 0;
   return newestFirst(releases).find(
-    ({ version, status, wasHealthy }) =>
-      version < present && status !== 'rolled-back' && wasHealthy !== false,
+    ({ version, status, wasHealthy, sameAsPresent }) =>
+      version < present && status !== 'rolled-back' && wasHealthy !== false && sameAsPresent !== true,
   );
 }
 

@@ -55,7 +55,10 @@ function planOf<State, R extends ReleasePlan>(
   state: State,
 ): Plan<R> {
   const image = imageOf(record, config);
-  const release = target.plan({ config, image, releaseId, lockWaitMs, rollback: true, detach: false }, state);
+  const release = target.plan(
+    { config, image, releaseId, restores: record.version, lockWaitMs, rollback: true, detach: false },
+    state,
+  );
   const summary = `Release v${release.release.version}: v${record.version} again (${release.summary})`;
   return {
     app: config.app,

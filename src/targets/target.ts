@@ -27,6 +27,8 @@ export interface ReleaseRequest {
   readonly image: DeployImage;
   /** Identifies the release everywhere: metadata, events, report. */
   readonly releaseId: string;
+  /** The past release that is put back, if one is. */
+  readonly restores?: number;
   readonly rollback: boolean;
   readonly detach: boolean;
   /** How long to wait for another deploy's lock, in milliseconds. */
@@ -127,6 +129,8 @@ export interface ReleaseRecord {
   readonly status: 'running' | 'partial' | 'past' | 'rolled-back' | 'failed' | 'unproven';
   /** Whether it was ever seen healthy; absent where whoever made it noted nothing. */
   readonly wasHealthy?: boolean;
+  /** To go back to it would change nothing: the present release has its image and configuration. */
+  readonly sameAsPresent?: true;
   readonly createdAt?: string;
   readonly units: number;
 }

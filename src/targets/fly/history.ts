@@ -3,6 +3,7 @@ import type { ReleaseRecord } from '../target.js';
 import { imageOf, type Machine, type MachineConfig, type MachineVersion } from './machine.js';
 import { areWell } from './release-health.js';
 import { readReleaseMetadata, type ReleaseHealth } from './release-metadata.js';
+import { sameConfig } from './same-config.js';
 
 /** A machine with the configurations that it has had, newest first. */
 export interface MachineHistory {
@@ -54,7 +55,19 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
   const forgotten = [...mentioned]
     .filter(([version]) => !byVersion.has(version))
     .map(([version, image]) => mentionedRelease(version, image, healthy.has(version)));
-  return [...releases, ...forgotten].sort((a, b) => b.record.version - a.record.version);
+  return withRepeats([...releases, ...forgotten].sort((a, b) => b.record.version - a.record.version));
+}
+
+/** A rollback makes a new release of an old one: with that, the old one is the same as the present. */
+function withRepeats(releases: readonly PastRelease[]): readonly PastRelease[] {
+  const present = releases.find(({ record }) => record.units > 0);
+  return releases.map((past) => {
+    const { record, config } = past;
+    if (past === present || config === undefined || present?.config === undefined) return past;
+    return sameConfig(config, present.config)
+      ? { ...past, record: { ...record, sameAsPresent: true } }
+      : past;
+  });
 }
 
 /** What each release says of the one before it: its image, by digest where that was known when it still ran. */

@@ -98,7 +98,10 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
     id: request.releaseId,
     version: label.version,
     ...(label.previous?.version === undefined ? {} : { previous: label.previous.version }),
-    ...(label.lastHealthy === undefined ? {} : { lastHealthy: label.lastHealthy }),
+    // Nobody goes back to what is put back right now.
+    ...(label.lastHealthy === undefined || label.lastHealthy === request.restores
+      ? {}
+      : { lastHealthy: label.lastHealthy }),
   };
   return {
     ...base,

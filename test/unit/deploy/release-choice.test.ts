@@ -47,6 +47,17 @@ describe('The release that is meant', () => {
       .that.includes('name one: deployer release rollback vN -a shop');
   });
 
+  it('is none that is the same as what runs: to go back twice does not lead to and fro', () => {
+    const back = [
+      release(4, 'running', 2),
+      release(3, 'failed', 0, { wasHealthy: false }),
+      release(2, 'past', 0, { wasHealthy: true, sameAsPresent: true }),
+      release(1, 'past'),
+    ];
+    expect(chooseRelease(back, undefined, 'shop').version).to.equal(1);
+    expect(chooseRelease(back, 'v2', 'shop').version).to.equal(2);
+  });
+
   for (const wanted of ['v1', '1', 'id-1'])
     it(`is found as ${wanted}`, () => {
       expect(chooseRelease(releases, wanted, 'shop').version).to.equal(1);

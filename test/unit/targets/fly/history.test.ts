@@ -26,6 +26,18 @@ describe('the releases that machines remember', () => {
     ]);
   });
 
+  it('tell which are the same as the present one, which put them back', () => {
+    const again = { ...config(1), metadata: config(3).metadata };
+    const machine = { ...machineOf('a'), instance_id: 'now', config: again };
+    const versions = [2, 1].map((version) => ({ version: `was-${version}`, user_config: config(version) }));
+    const releases = releasesOf([{ machine, versions }]);
+    expect(releases.map(({ record: { version, sameAsPresent } }) => [version, sameAsPresent])).to.deep.equal([
+      [3, undefined],
+      [2, undefined],
+      [1, true],
+    ]);
+  });
+
   it('dates a release by the names of its machine versions, where these tell the time', () => {
     const machine = (instance_id: string) => [{ machine: { ...machineOf('a'), instance_id }, versions: [] }];
     const [dated] = releasesOf(machine('01ARZ3NDEKTSV4RRFFQ69G5FAV'));
