@@ -16,6 +16,7 @@ import { Vigil } from './vigil.js';
 import type { Voice } from './voice.js';
 import { Watch } from './watch.js';
 import { createMachine, updateMachine } from './write-once.js';
+import { explainAnswer } from './wrong-answer.js';
 
 export interface MachineChangesOptions {
   readonly plan: FlyPlan;
@@ -154,7 +155,7 @@ export class MachineChanges {
       return watch.mark;
     } catch (error) {
       signal.throwIfAborted();
-      throw await explainSilence(error, watch.last, this.#options);
+      throw explainAnswer(await explainSilence(error, watch.last, this.#options), watch.last);
     }
   }
 

@@ -97,6 +97,20 @@ describe('a release whose machine does not become healthy', () => {
     expectOldEverywhere(2);
   });
 
+  it('says of a check that is answered with another status that its path is to be mended', async () => {
+    await fly.seed(1);
+    for (const [output, status, mend] of [
+      ['404 Not Found', '404', /name a page that it has/],
+      // In Fly's words, which hold what the app answered.
+      ['HTTP GET http://172.19.0.2:8080/app: 302 Found Output: "moved"', '302', /not with a redirect/],
+      ['GET /: 503 Service Unavailable', '503', /see what it logs/],
+    ] as const) {
+      const { error } = await deployFailing({ checks: { output } }, { config: { waitTimeoutMs: 4000 } });
+      expect(error.message).to.include(`its check is answered with ${status}`);
+      expect(error.suggestions[0]).to.match(mend);
+    }
+  });
+
   it('is undone also where health has to last longer than a machine may take to come up', async () => {
     await fly.seed(1);
     const { error, status } = await deployFailing(
