@@ -22,7 +22,7 @@ import { DeployerError } from '../lib/errors.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { readSecrets, type SecretPorts } from './build-secrets.js';
-import { staysInRegistry } from './left-behind.js';
+import { staysInRegistry } from './kept-image.js';
 import { differencesFrom } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';

@@ -1,4 +1,5 @@
 import type { EventSink, StepName, TimedDeployEvent } from './events.js';
+import { staysInRegistry } from './kept-image.js';
 
 /** What a deploy that is stopped has to undo, or leaves when it is stopped at once, as far as its events have told. */
 export class LeftBehind {
@@ -60,9 +61,4 @@ export class LeftBehind {
     if (this.#pushed === undefined) return [];
     return [staysInRegistry(this.#image ?? this.#pushed)];
   }
-}
-
-/** Of an image that was pushed for what then failed, or was stopped. */
-export function staysInRegistry(name: string): string {
-  return `the image was pushed, and stays in its registry: ${name}`;
 }
