@@ -3,7 +3,7 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import type { ReleaseEvent, ReleaseIdentity } from '../target.js';
 import { isPassing } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, isHealthy, markRun, whyDown, type RunMark } from './health.js';
+import { definedChecks, isHealthy, markRun, whyDead, whyDown, type RunMark } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
@@ -11,6 +11,7 @@ import { undoneConfig } from './machine-config.js';
 import type { MachinesApi } from './machines-api.js';
 import { METADATA, readReleaseMetadata } from './release-metadata.js';
 import { steadyTimeOf } from './steadiness.js';
+import { waitStarted } from './wait-started.js';
 import { Watch } from './watch.js';
 import { untilSteady, updateMachine } from './write-once.js';
 
@@ -31,6 +32,8 @@ export interface Touched {
 export interface Stuck {
   readonly id: string;
   readonly why: string;
+  /** Its state and its last events, where they are known. */
+  readonly evidence: readonly string[];
 }
 
 export interface UndoOptions {
@@ -72,7 +75,8 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
         total: touched.length,
       });
     } catch (error) {
-      stuck.push({ id: machine.id, why: messageOf(error) });
+      const evidence = error instanceof DeployerError ? error.evidence : [];
+      stuck.push({ id: machine.id, why: messageOf(error), evidence });
       options.report({
         type: 'log',
         level: 'warning',
@@ -119,24 +123,50 @@ async function restore(touched: Touched, options: UndoOptions, signal: AbortSign
   }
   if (now === undefined) throw gone(id);
   // The write never arrived, or was refused. The lease sees to it that it won't arrive any more.
-  if (now.instance_id && now.instance_id === before.instance_id) return;
-
-  const launch = !isAsleep(before) && before.state !== 'failed';
+  if (now.instance_id && now.instance_id === before.instance_id) {
+    // Whoever put it to sleep meanwhile was not this release.
+    const mark = markRun(before, now);
+    if (!isAsleep(now) || whyDown(now, mark) !== undefined) await isUpAgain(before, mark, 0, options, signal);
+    return;
+  }
+  const launch = wasUp(before);
   const config = undoneConfig(before.config ?? {}, imageOf(before), options.release.version);
   const isBack = isPutBack(now, config);
   if (!isBack && readReleaseMetadata(now.config).id !== options.release.id) throw changedByOthers(now);
   const restored = isBack ? now : await putBack(now, config, launch, options, signal);
   if (!launch) return stayAsleep(restored, options, signal);
-  // A machine that was not healthy before is not asked for more than it gave.
-  if (!isHealthy(before)) return;
-  const { clock } = options;
-  const mark = markRun(now, restored);
-  const quiet = (): void => undefined;
   const steadyMs = steadyTimeOf(definedChecks(config), options.minHealthyMs);
+  await isUpAgain(before, markRun(now, restored), steadyMs, options, signal);
+}
+
+function wasUp(before: Machine): boolean {
+  return !isAsleep(before) && before.state !== 'failed';
+}
+
+/**
+ * Resolves when a machine is as well as it was: healthy for so long where it was healthy, started where it was
+ * up. A machine is not asked for more than it gave.
+ * @throws DeployerError `release_failed`, `timed_out`
+ */
+async function isUpAgain(
+  before: Machine,
+  mark: RunMark,
+  steadyMs: number,
+  options: UndoOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!wasUp(before) || keptFalling(before)) return;
+  const { api, clock } = options;
+  const quiet = (): void => undefined;
   // As for a release: the time that its health has to last is none of what it has to come up.
-  const timeoutMs = options.timeoutMs + steadyMs;
-  const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: quiet, remind: quiet });
-  await becomeHealthy(watch, steadyMs);
+  const timeoutMs = options.timeoutMs + (isHealthy(before) ? steadyMs : 0);
+  const watch = new Watch({ api, clock, id: before.id, mark, timeoutMs, signal, tell: quiet, remind: quiet });
+  await (isHealthy(before) ? becomeHealthy(watch, steadyMs) : waitStarted(watch));
+}
+
+/** It was read between two of its falls. */
+function keptFalling(before: Machine): boolean {
+  return before.state !== 'started' && whyDead(before, markRun(undefined, before)) !== undefined;
 }
 
 /** An earlier try has come so far already. */

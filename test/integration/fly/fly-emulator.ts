@@ -238,6 +238,11 @@ export class FlyEmulator {
     this.#platform.app(APP).machine(id).stop();
   }
 
+  /** As if its process had been killed on its host. */
+  killMachine(id: string): void {
+    void this.#platform.app(APP).machine(id).signal('SIGKILL');
+  }
+
   /** One request past the target: what another client of the API does. */
   async api(method: string, path: string, body?: unknown, nonce?: string): Promise<unknown> {
     const response = await fetch(`${this.url}/v1/apps/${APP}${path}`, {
