@@ -74,6 +74,26 @@ describe('a deploy that is interrupted', function () {
     await expectImage('json', good);
   });
 
+  it('ends with 9 when what was there could not be put back, whoever stopped it', async () => {
+    const program = await midRelease('stuck', '--json', '--quiet');
+    const [machine] = await stage.machines('stuck');
+    await stage.fault({
+      match: { machine: machine?.id, imageDigest: good.digest },
+      effect: { crash: { afterMs: 0, exitCode: 5 } },
+    });
+    program.kill('SIGTERM');
+    const { code, stdout } = await program.finished;
+    expect(code, stdout).to.equal(9);
+    const document = JSON.parse(stdout) as { error: { message: string; evidence: string[] } };
+    expect(document).to.deep.include({ status: 'failed' });
+    expect(document.error).to.include({
+      code: 'release_failed',
+      exitCode: 9,
+      message: `v2 was interrupted; and 1 of 1 changed machines could not be put back: ${machine?.id}`,
+    });
+    expect(document.error.evidence.join('\n')).to.match(/exit_code=5/);
+  });
+
   it('takes one Ctrl-C that comes twice, from the terminal and from npx, for one wish', async () => {
     const program = await midRelease('twice');
     program.kill('SIGINT');
