@@ -50,7 +50,7 @@ describe('a deploy that is interrupted', function () {
     expect([code, stdout]).to.deep.equal([130, '']);
     const [, after = ''] = stderr.split(TOLD);
     expect(after).to.match(
-      /^ {4}interrupted; putting v1 back\n {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
+      /^ {4}interrupted; putting v1 back\n( {4}machine \w+: .+\n)+ {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
     );
     await expectImage('plain', good);
     expect(await isLocked('plain')).to.equal(false);

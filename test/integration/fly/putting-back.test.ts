@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ReleaseOutcome } from '../../../src/targets/target.js';
+import type { ReleaseEvent, ReleaseOutcome } from '../../../src/targets/target.js';
 import { FlyEmulator, imageOf } from './fly-emulator.js';
 
 type Failed = Extract<ReleaseOutcome, { error: unknown }>;
@@ -69,4 +69,52 @@ describe('putting back what was there', () => {
     expect((outcome as Failed).error.exit).to.equal(8);
     expect(fly.machines()[0]).to.include({ state: 'stopped', image: imageOf('old').deployed });
   });
+
+  const messages = (events: readonly ReleaseEvent[]): string[] =>
+    events
+      .slice(events.findIndex(({ type }) => type === 'failed'))
+      .flatMap((event) => ('message' in event ? event.message : []));
+
+  it('says what it does to each machine and what it waits for', async () => {
+    const [id = ''] = await fly.seed(1);
+    fly.fault({ match: NEW, effect: { oom: { afterMs: 50 } } });
+    const { events } = await fly.deploy('new');
+    expect(messages(events)).to.include.ordered.members([
+      `machine ${id}: being put back`,
+      `machine ${id}: waiting for the machine to start`,
+      `machine ${id}: its checks pass: watching whether that lasts`,
+      `machine ${id} is as before`,
+    ]);
+  });
+
+  it('says now and then that it still waits, and gives a machine up whose time is over', async () => {
+    const [id = ''] = await fly.seed(1);
+    fly.fault({ match: NEW, effect: { oom: { afterMs: 50 } } });
+    fly.fault({ match: OLD, effect: { neverStarts: true } });
+    const { outcome, events } = await fly.deploy('new', { config: { waitTimeoutMs: 70_000 } });
+    expectNotBack(outcome as Failed, id);
+    expect(messages(events).join('\n')).to.match(/still waiting \(\S+ of 1m15s\): waiting for the machine/);
+  });
+
+  for (const method of ['GET', 'POST'] as const)
+    it(`gives a machine up when no ${method} is answered any more, and names it`, async () => {
+      const [id = ''] = await fly.seed(1);
+      fly.fault({ match: NEW, effect: { oom: { afterMs: 50 } } });
+      const begun = fly.clock.now();
+      const { outcome, events } = await fly.deploy('new', {
+        config: { waitTimeoutMs: 10_000 },
+        onEvent: ({ type }) => {
+          if (type === 'failed') fly.unanswered = (request) => request.method === method;
+        },
+      });
+      fly.unanswered = () => false;
+      expectNotBack(outcome as Failed, id);
+      const doing = method === 'GET' ? 'waiting for the Machines API to answer' : 'being put back';
+      const { evidence } = (outcome as Failed).error;
+      expect(evidence[0]).to.equal(`machine ${id}: machine ${id} timed out after 35.0s ${doing}`);
+      if (method === 'POST') expect(evidence.join('\n')).to.match(/exit_code=137 oom_killed/);
+      expect(messages(events).join('\n')).to.include(`machine ${id}: still ${doing} (30.0s of 35.0s)`);
+      const reads = method === 'GET' ? 60_000 : 0;
+      expect(fly.clock.now() - begun, 'in its time').to.be.lessThan(35_000 + reads + 60_000);
+    });
 });
