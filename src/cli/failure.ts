@@ -19,11 +19,12 @@ export function asDeployerError(thrown: unknown, command?: CommandShape): Deploy
 }
 
 /**
- * The error of a run that was interrupted: whatever it broke off with, the code is `interrupted`. What was
- * undone, and what could not be, stays in message, evidence and details.
+ * The error of a run that was interrupted: whatever it broke off with, the code is `interrupted`, and what was undone
+ * stays in message, evidence and details. Only what could not be put back is told by its own code: somebody has to
+ * look after it.
  */
 export function asInterruption(error: DeployerError): DeployerError {
-  if (error.code === 'interrupted') return error;
+  if (error.code === 'interrupted' || error.code === 'release_failed') return error;
   const isAbort = error.cause instanceof Error && error.cause.name === 'AbortError';
   return new DeployerError('interrupted', isAbort ? 'interrupted' : `interrupted: ${error.message}`, {
     evidence: error.evidence,

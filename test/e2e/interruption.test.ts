@@ -50,7 +50,7 @@ describe('a deploy that is interrupted', function () {
     expect([code, stdout]).to.deep.equal([130, '']);
     const [, after = ''] = stderr.split(TOLD);
     expect(after).to.match(
-      /^ {4}interrupted; putting v1 back\n {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
+      /^ {4}interrupted; putting v1 back\n( {4}machine \w+: .+\n)+ {4}machine \w+ is as before\n {4}v1 is back\n✖ v2 was interrupted; v1 is back\n/,
     );
     await expectImage('plain', good);
     expect(await isLocked('plain')).to.equal(false);
@@ -72,6 +72,26 @@ describe('a deploy that is interrupted', function () {
     const last = (await readFile(events, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
     expect(JSON.parse(last)).to.have.nested.include({ type: 'done', 'error.code': 'interrupted' });
     await expectImage('json', good);
+  });
+
+  it('ends with 9 when what was there could not be put back, whoever stopped it', async () => {
+    const program = await midRelease('stuck', '--json', '--quiet');
+    const [machine] = await stage.machines('stuck');
+    await stage.fault({
+      match: { machine: machine?.id, imageDigest: good.digest },
+      effect: { crash: { afterMs: 0, exitCode: 5 } },
+    });
+    program.kill('SIGTERM');
+    const { code, stdout } = await program.finished;
+    expect(code, stdout).to.equal(9);
+    const document = JSON.parse(stdout) as { error: { message: string; evidence: string[] } };
+    expect(document).to.deep.include({ status: 'failed' });
+    expect(document.error).to.include({
+      code: 'release_failed',
+      exitCode: 9,
+      message: `v2 was interrupted; and 1 of 1 changed machines could not be put back: ${machine?.id}`,
+    });
+    expect(document.error.evidence.join('\n')).to.match(/exit_code=5/);
   });
 
   it('takes one Ctrl-C that comes twice, from the terminal and from npx, for one wish', async () => {

@@ -51,11 +51,17 @@ export class ApiTransport {
   readonly #limiter: RateLimiter;
   readonly #reads: RetryPolicy;
   readonly #writes: RetryPolicy;
+  readonly #end: AbortSignal | undefined;
 
-  constructor(options: ApiTransportOptions) {
+  constructor(
+    options: ApiTransportOptions,
+    limiter: RateLimiter = new RateLimiter(options.clock),
+    end?: AbortSignal,
+  ) {
     this.#options = options;
     this.advice = adviceFor(options.base);
-    this.#limiter = new RateLimiter(options.clock);
+    this.#limiter = limiter;
+    this.#end = end;
     // Not 408: so the API says that a long poll came to its end.
     this.#reads = retryPolicy(options.clock, {
       tries: 5,
@@ -71,12 +77,20 @@ export class ApiTransport {
     });
   }
 
+  /**
+   * The same, whose every request ends with this signal, a write that is on its way too: whoever sets it has to
+   * reckon with both.
+   */
+  until(end: AbortSignal): ApiTransport {
+    return new ApiTransport(this.#options, this.#limiter, end);
+  }
+
   /** @returns the answer of whatever status; `refuse` turns an unwelcome one into an error */
   async send(request: ApiRequest): Promise<ApiAnswer> {
     const url = this.#url(request);
     const policy = request.repeatable ? this.#reads : this.#writes;
     const response = await withRetry(policy, () => this.#sendOnce(request, url), {
-      signal: request.signal,
+      signal: either(request.signal, this.#end),
     }).catch((error: unknown) => {
       throw this.#withAdvice(error);
     });
@@ -103,8 +117,10 @@ export class ApiTransport {
   }
 
   async #sendOnce(request: ApiRequest, url: URL): Promise<HttpResponse> {
-    const { action, subject, rate = RATE.action, signal } = request;
+    const { action, subject, rate = RATE.action } = request;
+    const signal = either(request.signal, this.#end);
     await this.#limiter.take(`${action} ${subject}`, rate, signal);
+    const cutBy = request.method === 'GET' ? signal : this.#end;
     const { authorization } = this.#options;
     const nonce = request.nonce?.();
     return this.#options.http.send({
@@ -118,7 +134,7 @@ export class ApiTransport {
       ...(authorization === undefined ? {} : { authorization }),
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       headersTimeoutMs: request.headersTimeoutMs ?? WRITE_TIMEOUT_MS,
-      ...(request.method === 'GET' && signal !== undefined ? { signal } : {}),
+      ...(cutBy === undefined ? {} : { signal: cutBy }),
     });
   }
 
@@ -127,6 +143,10 @@ export class ApiTransport {
     if (request.query !== undefined) url.search = request.query.toString();
     return url;
   }
+}
+
+function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
 }
 
 /** The API's base with its version: `https://api.machines.dev` and `http://127.0.0.1:4280/v1/` both do. */

@@ -47,7 +47,7 @@ export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: n
     {
       cause: reason,
       evidence: [
-        ...stuck.map(({ id, why }) => `machine ${id}: ${why}`),
+        ...stuck.flatMap(({ id, why, evidence: seen }) => [`machine ${id}: ${why}`, ...seen]),
         ...evidenceOf(reason),
         ...downLines(failure),
       ],

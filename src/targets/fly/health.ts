@@ -114,7 +114,9 @@ function eventKey(event: MachineEvent): string {
 export function eventLines(machine: Machine, mark: RunMark, most = 5): string[] {
   const since = eventsSince(machine, mark);
   const launch = freshEvents(machine, mark).slice(since.length, since.length + 1);
-  return [...since, ...launch].slice(0, most).map((event) => {
+  // Of one to which nothing has happened since: what happened last.
+  const told = since.length + launch.length > 0 ? [...since, ...launch] : newestFirst(machine).slice(0, 1);
+  return told.slice(0, most).map((event) => {
     const said = saidBy(event);
     const exit = exitOf(event);
     const detail =

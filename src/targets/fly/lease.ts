@@ -5,6 +5,7 @@ import { isPassing } from './api-error.js';
 import type { Nonce } from './api-transport.js';
 import type { LeaseData } from './machine.js';
 import type { LeaseResult, MachinesApi } from './machines-api.js';
+import { within } from './within.js';
 
 /** Short, so that a deployer that died locks nobody out for long; refreshed, so that a slow one keeps it. */
 const TTL_MS = 13_000;
@@ -30,6 +31,8 @@ export interface LeaseWait {
   readonly signal: AbortSignal;
   /** Says who is being waited for. */
   readonly tell: (message: string) => void;
+  /** Ends the request too that is on its way: a lease that was granted by it ends by itself. */
+  readonly end?: AbortSignal;
   /** The API may take a moment to know a machine that it has just created. */
   readonly justCreated?: boolean;
 }
@@ -75,12 +78,13 @@ export class Leases {
     const startedAt = clock.now();
     let told = '';
     for (;;) {
-      const result = await this.#ask(id, undefined, wait.signal);
+      const asking = wait.end === undefined ? api : api.until(wait.end);
+      const result = await this.#ask(asking, id, undefined, wait.signal);
       if (result.held) {
         this.#keep(id, result.nonce);
         return;
       }
-      const holder = result.missing ? undefined : await api.readLease(id, wait.signal);
+      const holder = result.missing ? undefined : await asking.readLease(id, wait.signal);
       // The answer to an earlier try was lost.
       if (holder?.nonce && holder.description === this.#options.description) {
         this.#keep(id, holder.nonce);
@@ -124,7 +128,8 @@ export class Leases {
     if (lease === undefined) return undefined;
     await this.forget(id);
     try {
-      await this.#options.api.releaseLease(id, lease.nonce);
+      const { api, clock } = this.#options;
+      await within(clock, TTL_MS, (end) => api.until(end).releaseLease(id, lease.nonce));
       return undefined;
     } catch (error) {
       return messageOf(error);
@@ -139,13 +144,19 @@ export class Leases {
     await lease?.refreshing;
   }
 
-  #ask(id: string, nonce: string | undefined, signal?: AbortSignal): Promise<LeaseResult> {
+  /** An answer that takes longer than a lease lives is of no use. */
+  #askInTime(id: string, nonce: string | undefined): Promise<LeaseResult> {
+    const { api, clock } = this.#options;
+    return within(clock, TTL_MS, (end) => this.#ask(api.until(end), id, nonce));
+  }
+
+  #ask(api: MachinesApi, id: string, nonce: string | undefined, signal?: AbortSignal): Promise<LeaseResult> {
     const request = {
       ttlSeconds: LEASE_SECONDS,
       description: this.#options.description,
       ...(nonce === undefined ? {} : { nonce }),
     };
-    return this.#options.api.lease(id, request, signal);
+    return api.lease(id, request, signal);
   }
 
   #keep(id: string, nonce: string): void {
@@ -162,9 +173,9 @@ export class Leases {
       const lease = this.#held.get(id);
       if (lease === undefined) return;
       try {
-        const again = await this.#ask(id, lease.nonce);
+        const again = await this.#askInTime(id, lease.nonce);
         // Ended while the API was out of reach, or dropped by it: nobody else having it, it is taken again.
-        const result = again.held || stop.aborted ? again : await this.#ask(id, undefined);
+        const result = again.held || stop.aborted ? again : await this.#askInTime(id, undefined);
         // The API may take a moment to know a machine that it has just created.
         if (!result.held && result.missing && clock.now() - begun < UNKNOWN_FOR_MS) continue;
         if (!result.held) {

@@ -29,7 +29,12 @@ export function machineFailure(
   const seen =
     last === undefined
       ? []
-      : [`machine ${id}: state ${cleanLine(last.state, 30)}`, ...checkLines(last), ...eventLines(last, mark)];
+      : [
+          `machine ${id}: state ${cleanLine(last.state, 30)}`,
+          // What the checks of one say that is not started is of before, or that nobody is there to be asked.
+          ...(last.state === 'started' ? checkLines(last) : []),
+          ...eventLines(last, mark),
+        ];
   const said = last && launchError(last, mark);
   const mends = said !== undefined && isPullFailure(said) ? copyToFly(app, last?.config?.image ?? 'REF') : [];
   return new DeployerError(code, `machine ${id} ${why}`, {

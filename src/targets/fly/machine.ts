@@ -77,6 +77,7 @@ const MachineConfig = v.looseObject({
   metadata: orNothing(Metadata),
   standbys: absent(v.array(v.string())),
   guest: absent(v.looseObject({})),
+  stop_config: absent(v.unknown()),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

@@ -61,6 +61,11 @@ export class MachinesApi {
     return this.#transport.advice;
   }
 
+  /** The same, whose every request ends with this signal, a write that is on its way too. */
+  until(end: AbortSignal): MachinesApi {
+    return new MachinesApi(this.#transport.until(end), this.app);
+  }
+
   /** @returns undefined when there is no such app; what is no Machines API is refused */
   async getApp(signal?: AbortSignal): Promise<App | undefined> {
     const answer = await this.#read('get-app', '', { signal });

@@ -12,7 +12,11 @@ import { machinesOfReleases, readReleaseMetadata } from './release-metadata.js';
 import { undo } from './undo.js';
 import { unitOf } from './unit.js';
 import { Voice } from './voice.js';
+import { within } from './within.js';
 import { createApp } from './write-once.js';
+
+/** How long the app's state is asked for when the release has ended. */
+const READ_MS = 60_000;
 
 const UNCHECKED =
   'no checks are configured: a machine that starts and stays up counts, though it may not answer; ' +
@@ -199,7 +203,7 @@ export class Rollout {
   /** The app's state now; while the API has no answer, as it was before. */
   async #read(): Promise<FlyState> {
     try {
-      return await this.#ports.read(new AbortController().signal);
+      return await within(this.#ports.clock, READ_MS, (end) => this.#ports.read(end));
     } catch (error) {
       this.#voice.warn(`the machines' states can't be read: ${messageOf(error)}`);
       return this.#plan.state;

@@ -24,7 +24,9 @@ export async function explainSilence(
   machine: Machine | undefined,
   sources: Sources,
 ): Promise<unknown> {
-  if (!(error instanceof DeployerError) || error.code !== 'timed_out' || machine === undefined) return error;
+  if (!(error instanceof DeployerError) || error.code !== 'timed_out') return error;
+  // In one that never started there is no process yet that could listen.
+  if (machine?.state !== 'started') return error;
   const silent = failingChecks(machine).find(({ output }) => NOBODY_THERE.test(output ?? ''));
   const port = silent && portOf(silent.name, machine);
   if (port === undefined) return error;

@@ -1,18 +1,14 @@
 import type { Clock } from '../../lib/clock.js';
+import { formatDuration, parseDuration } from '../../lib/duration.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
-import type { ReleaseEvent, ReleaseIdentity } from '../target.js';
-import { isPassing } from './api-error.js';
-import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, isHealthy, markRun, whyDown, type RunMark } from './health.js';
 import { inParallel } from '../../lib/in-parallel.js';
-import type { Leases } from './lease.js';
-import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
-import { undoneConfig } from './machine-config.js';
-import type { MachinesApi } from './machines-api.js';
-import { METADATA, readReleaseMetadata } from './release-metadata.js';
-import { steadyTimeOf } from './steadiness.js';
-import { Watch } from './watch.js';
-import { untilSteady, updateMachine } from './write-once.js';
+import type { ReleaseEvent } from '../target.js';
+import { isPassing } from './api-error.js';
+import { markRun, type RunMark } from './health.js';
+import type { Machine } from './machine.js';
+import { machineFailure } from './machine-failure.js';
+import { restore, upAgain, type Restored, type RestoreOptions } from './restore.js';
+import { within } from './within.js';
 
 /** A machine that a release has written to. */
 export interface Touched {
@@ -25,58 +21,59 @@ export interface Touched {
   mark?: RunMark;
   /** Why it is down, as the undo found it; empty where it was not. */
   down?: string;
+  /** As the undo saw it last. */
+  last?: Machine | undefined;
 }
 
 /** A machine that could not be put back. */
 export interface Stuck {
   readonly id: string;
   readonly why: string;
+  /** Its state and its last events, where they are known. */
+  readonly evidence: readonly string[];
 }
 
-export interface UndoOptions {
-  readonly api: MachinesApi;
-  readonly clock: Clock;
-  readonly leases: Leases;
+export interface UndoOptions extends Omit<RestoreOptions, 'signal' | 'tell' | 'remind'> {
   readonly report: (event: ReleaseEvent) => void;
-  /** The release that is undone. */
-  readonly release: ReleaseIdentity;
   /** How many serving machines may be taken out of service at once. */
   readonly width: number;
-  readonly timeoutMs: number;
-  readonly minHealthyMs: number | undefined;
 }
 
 /** Tries for what the API refuses, and the pause between two: it may be a conflict that passes. */
 const MOST_TRIES = 3;
 const RETRY_MS = 2_000;
-/** How long a lease that was lost is tried for again: longer than one lives that nobody refreshes. */
-const REGAIN_LEASE_MS = 20_000;
+/** What giving a machine its old version may take at least, and on top of what its process may take to end. */
+const LEAST_MS = 30_000;
+const STOP_MS = 5_000;
+/** So often an undo that waits says that it goes on. */
+const REMIND_MS = 30_000;
 const MOST_AT_ONCE = 10;
 
 /**
  * Puts back what was there on every machine that a release touched, newest first: those that serve nobody all at
- * once, those that serve in the release's own pace. Never interrupted, and one machine's failure holds up no other.
+ * once, those that serve in the release's own pace. Never interrupted, and one machine's failure holds up no other;
+ * none takes longer than its time.
  */
 export async function undo(touched: readonly Touched[], options: UndoOptions): Promise<readonly Stuck[]> {
   const stuck: Stuck[] = [];
   const newestFirst = [...touched].reverse();
   let done = 0;
   const never = new AbortController().signal;
+  const progress = (message: string): void =>
+    options.report({ type: 'progress', message, healthy: done, total: touched.length });
   const undoOne = async (machine: Touched): Promise<void> => {
+    const { id, before } = machine;
     try {
-      await persistently(options, () => restore(machine, options, never));
-      options.report({
-        type: 'progress',
-        message: `machine ${machine.id} is ${machine.before === undefined ? 'destroyed' : 'as before'}`,
-        healthy: ++done,
-        total: touched.length,
-      });
+      await putBackInTime(machine, options, (message) => progress(`machine ${id}: ${message}`));
+      done += 1;
+      progress(`machine ${id} is ${before === undefined ? 'destroyed' : 'as before'}`);
     } catch (error) {
-      stuck.push({ id: machine.id, why: messageOf(error) });
+      const why = messageOf(error);
+      stuck.push({ id, why, evidence: error instanceof DeployerError ? error.evidence : [] });
       options.report({
         type: 'log',
         level: 'warning',
-        message: `machine ${machine.id} could not be put back: ${messageOf(error)}`,
+        message: `machine ${id} could not be put back: ${why}`,
       });
     }
   };
@@ -87,13 +84,106 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
   return stuck;
 }
 
+/** First it gets its old version, then it has to come up with it: each has a time of its own. */
+async function putBackInTime(
+  touched: Touched,
+  options: UndoOptions,
+  show: (message: string) => void,
+): Promise<void> {
+  const { clock, report } = options;
+  const remind = (message: string): void =>
+    report({ type: 'log', level: 'info', message: `machine ${touched.id}: ${message}` });
+  const restored = await givenBack(touched, options, show, remind);
+  if (restored === undefined) return;
+  const { signal } = new AbortController();
+  const giveUpAt = clock.now() + options.timeoutMs;
+  const watching = { ...options, signal, tell: show, remind };
+  await persistently({ clock, giveUpAt, signal }, () => upAgain(restored, watching));
+}
+
+/** @throws DeployerError `timed_out` when the API, or the machine, leaves it no time */
+async function givenBack(
+  touched: Touched,
+  options: UndoOptions,
+  show: (message: string) => void,
+  remind: (message: string) => void,
+): Promise<Restored | undefined> {
+  const { api, clock } = options;
+  const triedMs = Math.max(options.timeoutMs, LEAST_MS);
+  const giveUpAt = clock.now() + triedMs;
+  const limitMs = triedMs + stopTimeOf(touched.before);
+  let doing = 'waiting for the Machines API to answer';
+  const tell = (message: string): void => {
+    doing = message;
+    show(message);
+  };
+  return within(clock, limitMs, async (signal) => {
+    const ended = new AbortController();
+    void remindAgain(clock, ended.signal, (after) =>
+      remind(`still ${doing} (${after} of ${formatDuration(limitMs)})`),
+    );
+    const bounded = { ...options, api: api.until(signal), signal, tell, remind };
+    try {
+      return await persistently({ clock, giveUpAt, signal }, () => restore(touched, bounded));
+    } catch (error) {
+      throw signal.aborted ? tooLate(touched, api, `${formatDuration(limitMs)} ${doing}`, error) : error;
+    } finally {
+      ended.abort();
+    }
+  });
+}
+
+async function remindAgain(clock: Clock, end: AbortSignal, say: (after: string) => void): Promise<void> {
+  const begun = clock.now();
+  try {
+    for (;;) {
+      await clock.sleep(REMIND_MS, end);
+      say(formatDuration(clock.now() - begun));
+    }
+  } catch {
+    // It was put back, or given up.
+  }
+}
+
+function tooLate(
+  { id, mark, before, last }: Touched,
+  { app, advice }: UndoOptions['api'],
+  after: string,
+  cause: unknown,
+): DeployerError {
+  const why = `timed out after ${after}`;
+  const seen = mark ?? markRun(before, last ?? before ?? { id, state: 'unknown' });
+  const fault = cause instanceof DeployerError ? cause : undefined;
+  return machineFailure({ code: 'timed_out', app, id, why, mark: seen, advice }, last, fault);
+}
+
+/** How long the platform gives a machine's process to end before it kills it, in milliseconds. */
+function stopTimeOf(machine: Machine | undefined): number {
+  const asked = machine?.config?.stop_config;
+  const timeout: unknown =
+    asked && typeof asked === 'object' && 'timeout' in asked ? asked.timeout : undefined;
+  try {
+    return Math.max(STOP_MS, typeof timeout === 'string' ? parseDuration(timeout, 'stop_config.timeout') : 0);
+  } catch {
+    // Spelled by another program in a way that only the platform reads.
+    return STOP_MS;
+  }
+}
+
+interface Persistence {
+  readonly clock: Clock;
+  readonly giveUpAt: number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * An undo does not give up where a release would: faults that pass are waited out as long as a release would wait
  * for a machine, and a refusal is asked for again. What is repeated reads first, and does not do twice what was done.
  */
-async function persistently(options: UndoOptions, work: () => Promise<void>): Promise<void> {
-  const { clock, timeoutMs } = options;
-  const giveUpAt = clock.now() + timeoutMs;
+async function persistently<Result>(
+  { clock, giveUpAt, signal }: Persistence,
+  work: () => Promise<Result>,
+): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
@@ -101,89 +191,8 @@ async function persistently(options: UndoOptions, work: () => Promise<void>): Pr
       const again = isPassing(error)
         ? clock.now() < giveUpAt
         : error instanceof DeployerError && error.code === 'api_rejected' && attempt < MOST_TRIES;
-      if (!again) throw error;
-      await clock.sleep(RETRY_MS);
+      if (!again || signal.aborted) throw error;
+      await clock.sleep(RETRY_MS, signal);
     }
   }
-}
-
-async function restore(touched: Touched, options: UndoOptions, signal: AbortSignal): Promise<void> {
-  const { api } = options;
-  const { id, before } = touched;
-  const now = await api.getMachine(id);
-  // Only before this undo has changed it does its state tell of the release.
-  touched.down ??= (now && touched.mark && whyDown(now, touched.mark)) ?? '';
-  if (before === undefined) {
-    if (now !== undefined) await destroy(id, options, signal);
-    return;
-  }
-  if (now === undefined) throw gone(id);
-  // The write never arrived, or was refused. The lease sees to it that it won't arrive any more.
-  if (now.instance_id && now.instance_id === before.instance_id) return;
-
-  const launch = !isAsleep(before) && before.state !== 'failed';
-  const config = undoneConfig(before.config ?? {}, imageOf(before), options.release.version);
-  const isBack = isPutBack(now, config);
-  if (!isBack && readReleaseMetadata(now.config).id !== options.release.id) throw changedByOthers(now);
-  const restored = isBack ? now : await putBack(now, config, launch, options, signal);
-  if (!launch) return stayAsleep(restored, options, signal);
-  // A machine that was not healthy before is not asked for more than it gave.
-  if (!isHealthy(before)) return;
-  const { clock } = options;
-  const mark = markRun(now, restored);
-  const quiet = (): void => undefined;
-  const steadyMs = steadyTimeOf(definedChecks(config), options.minHealthyMs);
-  // As for a release: the time that its health has to last is none of what it has to come up.
-  const timeoutMs = options.timeoutMs + steadyMs;
-  const watch = new Watch({ api, clock, id, mark, timeoutMs, signal, tell: quiet, remind: quiet });
-  await becomeHealthy(watch, steadyMs);
-}
-
-/** An earlier try has come so far already. */
-function isPutBack(now: Machine, { image, metadata }: MachineConfig): boolean {
-  const key = METADATA.rolledBack;
-  return now.config?.image === image && now.config?.metadata?.[key] === metadata?.[key];
-}
-
-async function putBack(
-  now: Machine,
-  config: MachineConfig,
-  launch: boolean,
-  options: UndoOptions,
-  signal: AbortSignal,
-): Promise<Machine> {
-  const { api, clock, leases } = options;
-  await regainLease(now.id, options, signal);
-  return updateMachine({ api, clock, signal }, now, { config, skipLaunch: !launch }, leases.nonce(now.id));
-}
-
-async function destroy(id: string, options: UndoOptions, signal: AbortSignal): Promise<void> {
-  await regainLease(id, options, signal);
-  await options.api.destroyMachine(id, options.leases.nonce(id));
-  await options.leases.forget(id);
-}
-
-async function regainLease(id: string, { leases }: UndoOptions, signal: AbortSignal): Promise<void> {
-  await leases.acquire(id, { waitMs: REGAIN_LEASE_MS, signal, tell: () => undefined });
-}
-
-/** `skip_launch` keeps a stopped machine stopped; one that had been started for the release has to be told. */
-async function stayAsleep(restored: Machine, options: UndoOptions, signal: AbortSignal): Promise<void> {
-  const { api, clock, leases } = options;
-  const now = await untilSteady({ api, clock, signal }, restored);
-  if (now.state === 'started' || now.state === 'starting')
-    await api.stopMachine(now.id, leases.nonce(now.id));
-}
-
-/** Whoever took over the machine's lock has made it theirs: to put ours back would undo their deploy. */
-function changedByOthers({ id, config }: Machine): DeployerError {
-  const { version } = readReleaseMetadata(config);
-  const by = version === undefined ? 'by someone else' : `by another deploy, to v${version}`;
-  return new DeployerError('release_failed', `it was changed ${by} meanwhile, and is left so`, {
-    evidence: [`machine ${id}`],
-  });
-}
-
-function gone(id: string): DeployerError {
-  return new DeployerError('release_failed', `machine ${id} does not exist any more`);
 }

@@ -6,6 +6,7 @@ import { isAsleep, type Machine } from './machine.js';
 import type { MachinesApi } from './machines-api.js';
 import { PassingFaults } from './passing-faults.js';
 import { Steadiness } from './steadiness.js';
+import { within } from './within.js';
 
 export interface VigilOptions {
   readonly api: MachinesApi;
@@ -29,6 +30,8 @@ interface Watched {
 
 /** Between two looks: the API lists an app's machines once a second. */
 const LOOK_MS = 1_100;
+/** An API that never answers must not hold up what has a time of its own. */
+const LONGEST_ANSWER_MS = 60_000;
 
 /**
  * Keeps an eye on the machines that have become healthy while a release goes on: with one request for all of them,
@@ -100,7 +103,9 @@ export class Vigil {
   async #lookAtAll(signal: AbortSignal): Promise<void> {
     const { api, clock } = this.#options;
     this.#lookedAt = clock.now();
-    const machines = await this.#faults.ask(signal, () => api.listMachines(signal));
+    const machines = await within(clock, LONGEST_ANSWER_MS, (end) =>
+      this.#faults.ask(signal, () => api.until(end).listMachines(signal)),
+    );
     if (machines === undefined) return;
     this.#machines = machines;
     for (const watched of this.#watched.values()) {

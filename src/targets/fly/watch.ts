@@ -6,6 +6,7 @@ import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
 import { PassingFaults } from './passing-faults.js';
+import { within } from './within.js';
 
 export interface WatchOptions {
   readonly api: MachinesApi;
@@ -24,6 +25,8 @@ export interface WatchOptions {
 /** How long the API may not know a machine that it has just created. */
 const UNKNOWN_FOR_MS = 15_000;
 const POLL_MS = 500;
+/** So long after its time is over an answer is still waited for. */
+const LAST_ANSWER_MS = 10_000;
 /** So often a wait says that it goes on. */
 const REMIND_MS = 30_000;
 
@@ -81,7 +84,7 @@ export class Watch {
    * @throws DeployerError `release_failed` when the machine will not become healthy any more, `timed_out`
    */
   async look(what: string): Promise<Machine | undefined> {
-    const machine = await this.#faults.ask(this.signal, () => this.api.getMachine(this.id, this.signal));
+    const machine = await this.#ask(this.remainingMs, (api) => api.getMachine(this.id, this.signal));
     if (machine !== undefined) {
       this.#last = machine;
       const why = whyDead(machine, this.mark) ?? whyStopped(machine, this.mark);
@@ -100,8 +103,16 @@ export class Watch {
   async longPoll(states: readonly string[], longestMs: number): Promise<WaitResult> {
     const timeoutMs = Math.min(longestMs, Math.max(this.remainingMs, 0));
     const until = { states, version: this.mark.version, timeoutMs };
-    const waited = await this.#faults.ask(this.signal, () => this.api.wait(this.id, until, this.signal));
+    const waited = await this.#ask(timeoutMs, (api) => api.wait(this.id, until, this.signal));
     return waited ?? 'not-yet';
+  }
+
+  /** An API that never answers must not hold up what has a time of its own. */
+  #ask<Answer>(forMs: number, question: (api: MachinesApi) => Promise<Answer>): Promise<Answer | undefined> {
+    const longestMs = Math.max(0, forMs) + LAST_ANSWER_MS;
+    return within(this.clock, longestMs, (end) =>
+      this.#faults.ask(this.signal, () => question(this.api.until(end))),
+    );
   }
 
   /** The pause between two looks. */

@@ -5,6 +5,7 @@ import { isDestroyed, isInPassing, type Machine, type MachineConfig } from './ma
 import type { Nonce } from './api-transport.js';
 import type { MachinesApi, MachineUpdate, NewMachine } from './machines-api.js';
 import { belongsToRelease, METADATA } from './release-metadata.js';
+import { within } from './within.js';
 
 /** Writes whose answer was lost are looked for before they are tried again, so that none happens twice. */
 
@@ -13,6 +14,8 @@ const RETRY_MS = 1_000;
 /** A process may take its whole kill_timeout to end, of five minutes at most. */
 const STEADY_WITHIN_MS = 330_000;
 const POLL_MS = 500;
+/** How long it is asked what became of a write. */
+const ASK_MS = 30_000;
 
 export interface Write {
   readonly api: MachinesApi;
@@ -54,7 +57,8 @@ export async function updateMachine(
       // After a first try, a conflict may be that try's own success.
       const unknown = isAmbiguous(error) || (attempt > 1 && isRejected(error));
       if (!unknown) throw error;
-      const machine = await api.getMachine(present.id);
+      // Not called off with the release: what became of the update has to be known then, too.
+      const machine = await within(clock, ASK_MS, (end) => api.getMachine(present.id, end));
       if (machine !== undefined && carries(machine, present, update)) return machine;
       if (attempt === TRIES || !isAmbiguous(error)) throw error;
       await clock.sleep(RETRY_MS * attempt, signal);
@@ -95,7 +99,7 @@ export async function createMachine(
       if (!isAmbiguous(error) && !isRejected(error)) throw error;
       // A machine may take a moment to show in the list.
       if (isAmbiguous(error)) await clock.sleep(RETRY_MS * attempt);
-      const all = await api.listMachines();
+      const all = await within(clock, ASK_MS, (end) => api.listMachines(end));
       const found = all.find(
         (candidate) => isNewOf(candidate, machine.config) && !accounted.has(candidate.id),
       );

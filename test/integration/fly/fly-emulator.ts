@@ -8,6 +8,7 @@ import type { HttpClient, HttpRequest } from '../../../src/http/client.js';
 import { Dispatchers } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip } from '../../../src/http/undici-client.js';
 import type { Clock } from '../../../src/lib/clock.js';
+import { DeployerError } from '../../../src/lib/errors.js';
 import { digestOf, type Digest } from '../../../src/oci/digest.js';
 import { FlyTarget } from '../../../src/targets/fly/fly-target.js';
 import type { ReleaseEvent, ReleaseOutcome, ReleaseRequest } from '../../../src/targets/target.js';
@@ -85,6 +86,8 @@ export class FlyEmulator {
   trace: (roundTrip: RoundTrip) => void = () => undefined;
   /** Told of every request before it is sent. */
   asked: (request: HttpRequest) => void = () => undefined;
+  /** Says of which requests there is never an answer. */
+  unanswered: (request: HttpRequest) => boolean = () => false;
   readonly #platform: Platform;
   readonly #server: MachinesServer;
   readonly #folder: TempFolder;
@@ -110,7 +113,7 @@ export class FlyEmulator {
     this.http = {
       send: (request) => {
         this.asked(request);
-        return client.send(request);
+        return this.unanswered(request) ? this.#silence(request) : client.send(request);
       },
       close: () => client.close(),
     };
@@ -143,6 +146,12 @@ export class FlyEmulator {
     await this.#server.close();
     await this.#platform.close();
     await this.#folder.remove();
+  }
+
+  /** As the client of HTTP gives up: called off, or when no headers have come in their time. */
+  async #silence({ signal, headersTimeoutMs = 30_000 }: HttpRequest): Promise<never> {
+    await this.clock.sleep(headersTimeoutMs, signal);
+    throw new DeployerError('connection_timed_out', 'no answer');
   }
 
   targetWith(authorization: string): FlyTarget {
@@ -236,6 +245,11 @@ export class FlyEmulator {
   /** As the platform's autostop does: no lock keeps it from that. */
   stopMachine(id: string): void {
     this.#platform.app(APP).machine(id).stop();
+  }
+
+  /** As if its process had been killed on its host. */
+  killMachine(id: string): void {
+    void this.#platform.app(APP).machine(id).signal('SIGKILL');
   }
 
   /** One request past the target: what another client of the API does. */
