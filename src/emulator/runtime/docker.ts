@@ -23,8 +23,10 @@ const PULL_MS = 30 * 60_000;
 export class DockerRuntime implements Runtime {
   readonly name = 'docker';
   readonly description: string;
+  readonly cleanUpCommand: string;
   readonly #engine: BoundedEngine;
   readonly #emulatorId: string;
+  readonly #label: string;
   // Fly runs an init as PID 1, so that a process that ignores signals as PID 1 would still ends. An engine without
   // docker-init says so only when a container is started with it.
   #withInit = true;
@@ -34,6 +36,8 @@ export class DockerRuntime implements Runtime {
     this.#engine = new BoundedEngine(engine);
     this.#emulatorId = emulatorId;
     this.description = description;
+    this.#label = `${LABEL.emulator}=${emulatorId}`;
+    this.cleanUpCommand = `docker rm -f $(docker ps -aq --filter label=${this.#label})`;
   }
 
   async prepare(image: string, signal: AbortSignal): Promise<void> {
@@ -64,9 +68,8 @@ export class DockerRuntime implements Runtime {
   }
 
   async removeLeftovers(withinMs?: number): Promise<void> {
-    const label = `${LABEL.emulator}=${this.#emulatorId}`;
     const limits = withinMs === undefined ? {} : { withinMs };
-    const query = { all: '1', filters: JSON.stringify({ label: [label] }) };
+    const query = { all: '1', filters: JSON.stringify({ label: [this.#label] }) };
     try {
       const containers = await this.#engine.ask({ path: '/containers/json', query, ...limits });
       await Promise.all(
@@ -76,7 +79,7 @@ export class DockerRuntime implements Runtime {
       throw new DeployerError(
         'engine_unavailable',
         `containers of this emulator may be left: ${cleanLine(messageOf(error))}`,
-        { suggestions: [`docker rm -f $(docker ps -aq --filter label=${label})`], cause: error },
+        { suggestions: [this.cleanUpCommand], cause: error },
       );
     }
   }

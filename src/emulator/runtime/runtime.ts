@@ -51,6 +51,8 @@ export interface Runtime {
   readonly name: 'docker' | 'none';
   /** For a person: which engine, or why there is none. */
   readonly description: string;
+  /** For a person whom all else failed: removes what is left of this emulator. Undefined where nothing really runs. */
+  readonly cleanUpCommand?: string;
   /** Gets the image ready. Throws with a sentence for the machine's event when it can't be had. */
   prepare(image: string, signal: AbortSignal): Promise<void>;
   /** Resolves when the process runs; leaves nothing behind when it throws. */
