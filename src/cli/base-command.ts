@@ -2,6 +2,7 @@ import { Command } from '@oclif/core/command';
 import type { Config } from '@oclif/core/config';
 import { ExitError } from '@oclif/core/errors';
 import { boolean } from '@oclif/core/flags';
+import { systemClock } from '../lib/clock.js';
 import { DeployerError, type ErrorOptions } from '../lib/errors.js';
 import type { DeployView } from '../ui/deploy-view.js';
 import { createIo, forRunner, say, type Io } from '../ui/io.js';
@@ -29,6 +30,8 @@ export abstract class BaseCommand extends Command {
   protected readonly io: Io;
   /** What the first Ctrl-C will set going, as a person is told. */
   protected undoing = 'stopping';
+  /** Of which kinds a second signal stops it at once (see Interruption). */
+  protected endsAtOnce: readonly NodeJS.Signals[] = ['SIGINT'];
   /** What is left when a second Ctrl-C stops it at once: facts, and commands to go on with. */
   protected leftBehind: (() => Pick<ErrorOptions, 'evidence' | 'suggestions'>) | undefined;
   /** The view that draws on the terminal, if any: messages go through it, and an error under its last line. */
@@ -52,6 +55,8 @@ export abstract class BaseCommand extends Command {
       process,
       () => this.#tell(`Interrupted: ${this.undoing}; press Ctrl-C again to stop at once`),
       () => this.#stopAtOnce(),
+      systemClock,
+      this.endsAtOnce,
     );
     return this.#interruption.signal;
   }

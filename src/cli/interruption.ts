@@ -17,6 +17,7 @@ export interface SignalSource {
  * The first signal, of whichever kind, asks the command to stop and undo. Only a Ctrl-C after it ends the command at
  * once: the other kinds come in a row from one wish (GitHub sends SIGINT and then SIGTERM, systemd SIGTERM and SIGHUP,
  * a terminal that closes SIGHUP twice), and must not cut the undo short. No more must the first one's own echo.
+ * A command that has nothing to undo may take more kinds for such a second wish.
  */
 export class Interruption {
   readonly #controller = new AbortController();
@@ -29,11 +30,12 @@ export class Interruption {
     onFirst: () => void,
     onSecond: () => void,
     clock: Pick<Clock, 'now'> = systemClock,
+    endsAtOnce: readonly NodeJS.Signals[] = ['SIGINT'],
   ) {
     this.#source = source;
     this.#listener = (signal) => {
       if (this.signal.aborted) {
-        if (signal === 'SIGINT' && clock.now() - this.#firstAt >= ECHO_MS) onSecond();
+        if (endsAtOnce.includes(signal) && clock.now() - this.#firstAt >= ECHO_MS) onSecond();
         return;
       }
       this.#firstAt = clock.now();

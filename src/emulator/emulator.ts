@@ -53,6 +53,8 @@ export interface RunningEmulator {
   readonly runtime: 'docker' | 'none';
   /** The runtime for a person: which engine, or why none. */
   readonly runtimeDescription: string;
+  /** Removes the containers that an emulator leaves that could not close; undefined where there are none. */
+  readonly cleanUpCommand: string | undefined;
   /** Stops every machine's container and both servers. The data folder keeps the state. */
   close(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<RunningEm
       tokenFile,
       runtime: runtime.name,
       runtimeDescription: runtime.description,
+      cleanUpCommand: runtime.cleanUpCommand,
       close: () => closeAll(opened),
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import { DeployerError, messageOf } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
@@ -39,9 +40,25 @@ export class Engine {
     this.#modem = docker.modem as Modem;
   }
 
-  /** @throws EngineRefusal; DeployerError `engine_unavailable` when the connection breaks */
+  /**
+   * An answer's document; undefined where it has none.
+   * @throws EngineRefusal; DeployerError `engine_unavailable` when the connection breaks
+   */
   async json(request: EngineRequest): Promise<unknown> {
-    return this.#dial(request, { isStream: false });
+    const body = await this.bytes(request);
+    return body.length === 0 ? undefined : JSON.parse(body.toString());
+  }
+
+  /**
+   * An answer as it is. Read here: the modem waits for ever for the rest of an answer that is cut off.
+   * @throws as `json`
+   */
+  async bytes(request: EngineRequest): Promise<Buffer> {
+    const { method = 'GET', path, signal } = request;
+    const answer = await this.stream(request);
+    return buffer(answer).catch((error: unknown) => {
+      throw asRefusal(error as ModemError, `${method} ${path}`, signal);
+    });
   }
 
   /** The answer as it comes. Destroying it ends the request, and what the engine does for it. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { startServer, waitUntilReady, type ServerProcess } from '../support/child-process.js';
 import { startDockerEngine } from '../support/docker-engine.js';
@@ -192,18 +193,23 @@ describe('deployer emulator start', () => {
     requires('docker-engine', 'busybox');
     this.timeout(60_000);
 
+    const pushShop = async ({ registry }: Ready): Promise<string> => {
+      const image = await buildxIndex();
+      const url = `http://127.0.0.1:${registry.split(':')[1]}`;
+      await pushFixture({ url, repository: 'shop' }, 'v1', image);
+      return `${registry}/shop@${image.digest}`;
+    };
+
     it('stops its containers when it ends, and those of a run that was killed when it starts again', async () => {
       await using engine = await startDockerEngine();
       const env = { DOCKER_HOST: engine.dockerHost };
       const first = await startJson([], env);
       expect(first.ready.runtime).to.equal('docker');
       const client = new MachinesClient(first.ready.apiUrl, first.ready.token);
-      const image = await buildxIndex();
-      const url = `http://127.0.0.1:${first.ready.registry.split(':')[1]}`;
-      await pushFixture({ url, repository: 'shop' }, 'v1', image);
+      const image = await pushShop(first.ready);
       await client.ok('POST /apps', { body: { name: 'shop', org_slug: 'personal' } });
       const config = {
-        image: `${first.ready.registry}/shop@${image.digest}`,
+        image,
         services: [{ internal_port: 8080 }],
       };
       const { id } = await client.ok<MachineAnswer>('POST /apps/shop/machines', { body: { config } });
@@ -223,6 +229,45 @@ describe('deployer emulator start', () => {
       // What a terminal sends that closes.
       expect(await endedBy(second.server, 'SIGHUP')).to.equal(0);
       expect(await engine.docker.listContainers({ all: true })).to.deep.equal([]);
+    });
+
+    it('ends although the engine hangs, at once at a second SIGTERM, and says how to remove what is left', async () => {
+      await using engine = await startDockerEngine();
+      const env = { DOCKER_HOST: engine.dockerHost };
+      const remove = /docker rm -f \$\(docker ps -aq --filter label=deployer\.emulator=[\w-]+\)/;
+      const hangingUnder = async (server: ServerProcess, end: () => Promise<void>): Promise<void> => {
+        process.kill(engine.pid, 'SIGSTOP');
+        try {
+          process.kill(server.pid, 'SIGTERM');
+          await end();
+          await eventually(() => expect(server.exited()).to.equal(true), 20_000);
+        } finally {
+          process.kill(engine.pid, 'SIGCONT');
+        }
+        expect(server.exitCode(), server.log()).to.equal(130);
+        expect(server.log()).to.match(remove);
+      };
+      const first = await startJson([], env);
+      const client = new MachinesClient(first.ready.apiUrl, first.ready.token);
+      const image = await pushShop(first.ready);
+      await client.ok('POST /apps', { body: { name: 'shop', org_slug: 'personal' } });
+      const { id } = await client.ok<MachineAnswer>('POST /apps/shop/machines', {
+        body: { config: { image } },
+      });
+      await client.ok(`GET /apps/shop/machines/${id}/wait?state=started&timeout=30`);
+      await hangingUnder(first.server, async () => {
+        await eventually(() => expect(first.server.log()).to.contain('Interrupted: stopping the machines'));
+        // Not an echo of the first.
+        await delay(400);
+        process.kill(first.server.pid, 'SIGTERM');
+      });
+      expect(first.server.log()).to.contain('stopped at once');
+
+      const second = await startJson([], env);
+      const again = new MachinesClient(second.ready.apiUrl, second.ready.token);
+      await again.ok(`GET /apps/shop/machines/${id}/wait?state=started&timeout=30`);
+      await hangingUnder(second.server, () => Promise.resolve());
+      expect(second.server.log()).to.contain('containers of this emulator may be left');
     });
   });
 });

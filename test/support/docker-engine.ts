@@ -1,11 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { startServer, waitUntilReady } from './child-process.js';
+import { eventually } from './eventually.js';
 import { LINUX_AMD64 } from './image-fixtures.js';
 import { busyboxLayer } from './layers.js';
 import { makeNetworkBridge } from './network-bridge.js';
@@ -21,6 +22,10 @@ export interface DockerEngine extends AsyncDisposable {
   readonly docker: Docker;
   readonly pid: number;
   log(): string;
+  /** Ends it as a crash does (SIGKILL). Its containers stay behind until it is started again. */
+  crash(): Promise<void>;
+  /** Starts it after a crash, with all that it had. */
+  startAgain(): Promise<void>;
   /** Removes its containers and leaves nothing: no process, mount, bridge or file. */
   stop(): Promise<void>;
 }
@@ -72,7 +77,7 @@ export async function startEngine(
   const file = (name: string): string => join(folder.path, name);
   const socketPath = file('docker.sock');
   await writeFile(file('daemon.json'), JSON.stringify(settings(folder.path)));
-  const server = startServer({
+  const command = {
     program,
     args: [
       ...before,
@@ -89,7 +94,8 @@ export async function startEngine(
       ...['--default-address-pool', `base=${bridge.addressPool},size=28`],
     ],
     env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, DOCKER_HOST: '' },
-  });
+  };
+  let server = startServer(command);
   const docker = new Docker({ socketPath });
   const removeAll = async (): Promise<void> => {
     await unmountUnder(folder.path);
@@ -101,7 +107,8 @@ export async function startEngine(
     const answer: unknown = await docker.ping().catch(() => undefined);
     return answer === undefined ? undefined : true;
   };
-  await waitUntilReady('dockerd', server, ping).catch(async (error: unknown) => {
+  const ready = (): Promise<true> => waitUntilReady('dockerd', server, ping);
+  await ready().catch(async (error: unknown) => {
     await removeAll();
     throw error;
   });
@@ -111,7 +118,23 @@ export async function startEngine(
     await removeAll();
   };
   return {
-    ...{ dockerHost: `unix://${socketPath}`, socketPath, docker, pid: server.pid, log: server.log },
+    ...{ dockerHost: `unix://${socketPath}`, socketPath, docker },
+    get pid() {
+      return server.pid;
+    },
+    log: () => server.log(),
+    async crash() {
+      process.kill(server.pid, 'SIGKILL');
+      await eventually(() => {
+        if (!server.exited()) throw new Error('dockerd still runs');
+      });
+      // Its containerd has died with it; one that nobody reaps would be taken for alive by the next dockerd.
+      await rm(file('exec/containerd/containerd.pid'), { force: true });
+    },
+    async startAgain() {
+      server = startServer(command);
+      await ready();
+    },
     ...{ stop, [Symbol.asyncDispose]: stop },
   };
 }

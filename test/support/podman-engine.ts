@@ -6,7 +6,7 @@ import { findProgram } from './requirements.js';
 import { makeTempFolder } from './temp-folder.js';
 
 /** Debian's Podman (4.3) as a service, with images and containers of its own. It sets no network up. */
-export async function startPodmanEngine(): Promise<Omit<DockerEngine, 'log'>> {
+export async function startPodmanEngine(): Promise<Omit<DockerEngine, 'log' | 'crash' | 'startAgain'>> {
   const folder = await makeTempFolder('podman');
   const file = (name: string): string => join(folder.path, name);
   const socketPath = file('podman.sock');

@@ -6,6 +6,10 @@ import { RUNTIME_CHOICES } from '../../emulator/runtime/runtime.js';
 
 const port = { min: 0, max: 65_535, helpValue: 'PORT' };
 
+const LEFT = {
+  evidence: ['its containers may still run; the next start with the same data folder removes them'],
+};
+
 export default class EmulatorStart extends BaseCommand {
   static override summary =
     'Start a platform on this machine: an OCI registry and a Machines API, on loopback.';
@@ -41,6 +45,7 @@ export default class EmulatorStart extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(EmulatorStart);
     this.undoing = 'stopping the machines and the registry';
+    this.endsAtOnce = ['SIGINT', 'SIGTERM'];
     const { signal } = this;
     const { startEmulator } = await import('../../emulator/emulator.js');
     const token = this.io.env['DEPLOYER_EMULATOR_TOKEN'];
@@ -58,6 +63,8 @@ export default class EmulatorStart extends BaseCommand {
       ...(this.io.verbose ? { logRequests: (line: string) => this.note(line) } : {}),
     });
     this.io.redactor.add(emulator.token);
+    const { cleanUpCommand } = emulator;
+    if (cleanUpCommand !== undefined) this.leftBehind = () => ({ ...LEFT, suggestions: [cleanUpCommand] });
     this.#sayReady(emulator);
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

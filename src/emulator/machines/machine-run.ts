@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.js';
+import { DeployerError } from '../../lib/errors.js';
 import type { Instance, Runtime } from '../runtime/runtime.js';
 import { CheckMonitor, checksOf, type CheckResult } from './check-monitor.js';
 import type { Faults, StartFaults } from './faults.js';
@@ -8,7 +9,7 @@ import type { Exit, MachineRecord } from './machine.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
 
 /** Why a run is ended by order; a run that has none ended by itself. */
-export type Ending = 'stop' | 'restart' | 'replace' | 'destroy' | 'shutdown';
+export type Ending = 'stop' | 'restart' | 'replace' | 'destroy' | 'shutdown' | 'failure';
 
 /** How a process ended, and what follows from it. */
 export interface RunExit extends Exit {
@@ -19,6 +20,8 @@ export interface RunExit extends Exit {
   /** The last lines that it wrote, when it ended by itself. */
   readonly lastLines: readonly string[];
 }
+
+const NOT_STARTED: Exit = { exitCode: 1, oomKilled: false };
 
 /** Who keeps the record hears of each step. */
 export interface RunObserver {
@@ -110,11 +113,23 @@ export class MachineRun {
         this.#observer.rested();
         return;
       }
-      for (let restarts = 0; await this.#runOnce(restarts); restarts += 1) {
+      for (let restarts = 0; await this.#tryOnce(restarts); restarts += 1) {
         await this.#ports.clock.sleep(restartDelayMs(restarts + 1), signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#observer.failed(error);
+    }
+  }
+
+  // An engine that is restarted takes its containers with it, and is not back when they are to start: a try like others.
+  async #tryOnce(restarts: number): Promise<boolean> {
+    try {
+      return await this.#runOnce(restarts);
+    } catch (error) {
+      const isAway = error instanceof DeployerError && error.code === 'engine_unavailable';
+      const { restart } = this.#machine.config;
+      if (isAway && restarts > 0 && shouldRestart(restart, NOT_STARTED, restarts)) return true;
+      throw error;
     }
   }
 

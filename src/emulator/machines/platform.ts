@@ -16,6 +16,9 @@ export type PlatformPorts = Omit<SupervisorPorts, 'changed'> & {
   readonly stateFile: StateFile;
 };
 
+/** How long an engine is waited for that is to remove what is left. */
+const LEFTOVERS_MS = 4000;
+
 /** All apps, in memory and on disk. */
 export class Platform {
   readonly ports: PlatformPorts;
@@ -56,8 +59,9 @@ export class Platform {
     this.#closed = true;
     try {
       await Promise.all([...this.#apps.values()].map((app) => app.close()));
-      await this.ports.runtime.removeLeftovers();
+      await this.ports.runtime.removeLeftovers(LEFTOVERS_MS);
     } finally {
+      this.ports.runtime.close();
       await this.ports.stateFile.flush();
     }
   }

@@ -29,6 +29,9 @@ export interface SupervisorPorts extends RunPorts {
 
 type Reason = Pick<MachineEvent, 'type' | 'source' | 'request'>;
 
+const SHUTDOWN_MS = 2000;
+/** For the engine, after the process has had its time. */
+const GRACE_MS = 3000;
 const KILL: StopOrder = { signal: 'SIGKILL', timeoutMs: 0 };
 
 /**
@@ -210,13 +213,20 @@ export class Supervisor {
     });
   }
 
-  /** Ends the process without a word in the record: the next run of the emulator takes it up again. */
+  /**
+   * Ends the process without a word in the record: the next run of the emulator takes it up again. What an engine
+   * does not end in time is left to the runtime.
+   */
   async shutdown(): Promise<void> {
     this.#closed = true;
     const order = stopOrder(this.#machine);
+    const timeoutMs = Math.min(order.timeoutMs, SHUTDOWN_MS);
     this.#run?.willEnd('shutdown');
-    this.#order(async () => this.#run?.end({ ...order, timeoutMs: Math.min(order.timeoutMs, 2000) }));
-    await this.#orders;
+    this.#order(async () => this.#run?.end({ ...order, timeoutMs }));
+    const ended = new AbortController();
+    const late = this.#ports.clock.sleep(timeoutMs + GRACE_MS, ended.signal).catch(() => undefined);
+    await Promise.race([this.#orders, late]);
+    ended.abort();
   }
 
   #launch(): void {
@@ -270,11 +280,14 @@ export class Supervisor {
   }
 
   #failed(error: unknown): void {
+    if (this.#closed) return;
     const message = cleanLine(messageOf(error));
     this.#log(message);
     const { state } = this.#machine;
     if (state === 'destroying') this.#enter('destroyed', { type: 'destroy', source: 'flyd' });
     if (['failed', 'stopped', 'destroying', 'destroyed'].includes(state)) return;
+    // What an order could not end may still run, and end later.
+    this.#run?.willEnd('failure');
     this.#enter('failed', { type: 'launch', source: 'flyd', request: { error: message } });
   }
 

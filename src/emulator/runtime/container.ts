@@ -1,50 +1,64 @@
 import type Docker from 'dockerode';
+import { EngineRefusal } from '../../engine/engine.js';
+import { systemClock } from '../../lib/clock.js';
+import { DeployerError } from '../../lib/errors.js';
 import { cleanText } from '../../lib/text.js';
 import type { Exit } from '../machines/machine.js';
+import { isEngineAway, type BoundedEngine, type Question } from './bounded-engine.js';
 import { listenSocketsOf } from './listen-sockets.js';
 import type { Instance, ProcessStat } from './runtime.js';
+
+/** SIGKILL needs no longer, unless the engine hangs. */
+const KILLED_MS = 10_000;
+/** The exit code of a process that SIGKILL ended. */
+const KILLED = 137;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
 
 /** A machine's process as a container. */
 export class ContainerInstance implements Instance {
   readonly ports: ReadonlyMap<number, number>;
   readonly exit: Promise<Exit>;
-  readonly #container: Docker.Container;
+  readonly #engine: BoundedEngine;
+  readonly #id: string;
 
-  constructor(container: Docker.Container, ports: ReadonlyMap<number, number>) {
-    this.#container = container;
+  constructor(engine: BoundedEngine, id: string, ports: ReadonlyMap<number, number>) {
+    this.#engine = engine;
+    this.#id = id;
     this.ports = ports;
     this.exit = this.#waitForExit();
   }
 
   async stop(signal: string, timeoutMs: number): Promise<void> {
     await this.signal(signal);
-    const kill = setTimeout(() => void this.signal('SIGKILL').catch(() => this.remove()), timeoutMs);
-    try {
-      await this.exit;
-    } finally {
-      clearTimeout(kill);
-    }
+    if (await this.#endsWithin(timeoutMs)) return;
+    await this.signal('SIGKILL').catch(() => this.remove());
+    if (await this.#endsWithin(KILLED_MS)) return;
+    throw new DeployerError('engine_unavailable', 'the Docker Engine does not end its container', {
+      evidence: [`container ${this.#id}`],
+    });
   }
 
   async signal(signal: string): Promise<void> {
     try {
-      await this.#container.kill({ signal });
+      await this.#order('kill', { signal });
     } catch (error) {
       // 404: already removed. 409: it has ended, and has nothing to be told.
       if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
     }
   }
 
-  async suspend(): Promise<void> {
-    await this.#container.pause();
+  suspend(): Promise<void> {
+    return this.#order('pause');
   }
 
-  async resume(): Promise<void> {
-    await this.#container.unpause();
+  resume(): Promise<void> {
+    return this.#order('unpause');
   }
 
   async processes(): Promise<readonly ProcessStat[]> {
-    const table = (await this.#container.top({ ps_args: '-o pid,rss,args' })) as { Processes?: string[][] };
+    const query = { ps_args: '-o pid,rss,args' };
+    const table = (await this.#engine.ask({ path: this.#path('top'), query })) as { Processes?: string[][] };
     const stats = (table.Processes ?? []).map(async ([pid, rss, command]) => ({
       pid: Number(pid),
       rss: Number(rss) * 1024,
@@ -55,12 +69,13 @@ export class ContainerInstance implements Instance {
   }
 
   async lastLines(count: number): Promise<readonly string[]> {
+    const query = { stdout: '1', stderr: '1', tail: String(count) };
     let output: Buffer;
     try {
-      output = await this.#container.logs({ stdout: true, stderr: true, tail: count });
+      output = await this.#engine.bytes({ path: this.#path('logs'), query });
     } catch (error) {
-      // Removed by another hand, or being removed: its lines went with it.
-      if (statusOf(error) === 404 || statusOf(error) === 409) return [];
+      // Removed by another hand, or being removed: its lines went with it. An engine that ends takes them too.
+      if (statusOf(error) === 404 || statusOf(error) === 409 || isEngineAway(error)) return [];
       throw error;
     }
     return cleanText(withoutFrames(output))
@@ -68,30 +83,75 @@ export class ContainerInstance implements Instance {
       .filter((line) => line.trim() !== '');
   }
 
-  remove(): Promise<void> {
-    return removeContainer(this.#container);
+  async remove(): Promise<void> {
+    try {
+      await removeContainer(this.#engine, this.#id);
+    } catch (error) {
+      // An engine that is away keeps it: it is removed when its machine is started again, or the emulator ends.
+      if (!isEngineAway(error)) throw error;
+    }
   }
 
+  // A connection that broke says nothing of the container: an engine that comes back is asked what became of it.
   async #waitForExit(): Promise<Exit> {
-    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number };
-    return { exitCode: StatusCode, oomKilled: await this.#wasOomKilled() };
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        const { StatusCode } = (await this.#engine.untilEnded(this.#id)) as { StatusCode: number };
+        return { exitCode: StatusCode, oomKilled: await this.#wasOomKilled() };
+      } catch (error) {
+        // Removed while nobody could look.
+        if (statusOf(error) === 404) return { exitCode: KILLED, oomKilled: false };
+        if (!isEngineAway(error)) throw error;
+      }
+      await systemClock.sleep(pauseMs, this.#engine.closed);
+    }
   }
 
   async #wasOomKilled(): Promise<boolean> {
     try {
-      return (await this.#container.inspect()).State.OOMKilled;
+      const info = (await this.#engine.ask({ path: this.#path('json') })) as Docker.ContainerInspectInfo;
+      return info.State.OOMKilled;
     } catch (error) {
       // Removed while it still ran: killed by us, not for its memory.
       if (statusOf(error) === 404) return false;
       throw error;
     }
   }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const over = new AbortController();
+    const late = systemClock.sleep(ms, over.signal).then(
+      () => false,
+      () => false,
+    );
+    try {
+      return await Promise.race([this.exit.then(() => true), late]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #order(what: string, query: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.#engine.ask({ method: 'POST', path: this.#path(what), query });
+  }
+
+  #path(what: string): string {
+    return `/containers/${this.#id}/${what}`;
+  }
 }
 
-/** Ends it too, if it still runs; one that is gone is fine. */
-export async function removeContainer(container: Docker.Container): Promise<void> {
+/**
+ * Ends it too, if it still runs; one that is gone is fine.
+ * @param container its id or name
+ */
+export async function removeContainer(
+  engine: BoundedEngine,
+  container: string,
+  limits: Pick<Question, 'withinMs'> = {},
+): Promise<void> {
+  const query = { force: '1', v: '1' };
   try {
-    await container.remove({ force: true, v: true });
+    await engine.ask({ method: 'DELETE', path: `/containers/${container}`, query, ...limits });
   } catch (error) {
     // 404: gone. 409: the engine is removing it at this moment.
     if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
@@ -109,7 +169,7 @@ function withoutFrames(output: Buffer): string {
   return Buffer.concat(pieces).toString('utf8');
 }
 
-/** The engine's HTTP status in an error of its client. */
+/** The engine's HTTP status, where an error is its answer. */
 export function statusOf(error: unknown): number | undefined {
-  return error instanceof Error && 'statusCode' in error ? (error.statusCode as number) : undefined;
+  return error instanceof EngineRefusal ? error.status : undefined;
 }

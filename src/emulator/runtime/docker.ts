@@ -1,7 +1,8 @@
-import { createInterface } from 'node:readline';
 import type Docker from 'dockerode';
+import { readJsonLines } from '../../engine/json-stream.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import { BoundedEngine, isEngineAway } from './bounded-engine.js';
 import { ContainerInstance, removeContainer, statusOf } from './container.js';
 import type { Instance, InstanceSpec, Runtime } from './runtime.js';
 
@@ -15,31 +16,41 @@ const LABEL = {
 
 const MIB = 1024 * 1024;
 
+/** For the largest of images over a slow line. */
+const PULL_MS = 30 * 60_000;
+
 /** Machines as containers of a Docker Engine, on this machine: ports are published on its loopback address. */
 export class DockerRuntime implements Runtime {
   readonly name = 'docker';
   readonly description: string;
-  readonly #engine: Docker;
+  readonly cleanUpCommand: string;
+  readonly #engine: BoundedEngine;
   readonly #emulatorId: string;
+  readonly #label: string;
   // Fly runs an init as PID 1, so that a process that ignores signals as PID 1 would still ends. An engine without
   // docker-init says so only when a container is started with it.
   #withInit = true;
 
   /** @param emulatorId tells this emulator's containers from another's on the same engine */
   constructor(engine: Docker, emulatorId: string, description: string) {
-    this.#engine = engine;
+    this.#engine = new BoundedEngine(engine);
     this.#emulatorId = emulatorId;
     this.description = description;
+    this.#label = `${LABEL.emulator}=${emulatorId}`;
+    this.cleanUpCommand = `docker rm -f $(docker ps -aq --filter label=${this.#label})`;
   }
 
   async prepare(image: string, signal: AbortSignal): Promise<void> {
     if (image.includes('@') && (await this.#has(image))) return;
     const [fromImage, tag] = splitPullReference(image);
-    const stream = await this.#engine.createImage({ fromImage, tag, abortSignal: signal });
-    for await (const line of createInterface({ input: stream })) {
-      const error = pullError(line);
-      if (error !== undefined) throw new Error(`failed to pull ${image}: ${error}`);
-    }
+    const query = { fromImage, tag };
+    const pull = { method: 'POST', path: '/images/create', query, signal, withinMs: PULL_MS } as const;
+    await this.#engine.follow(pull, async (answer) => {
+      for await (const { error } of readJsonLines(answer)) {
+        // A pull that fails answers 200 and says so in a line.
+        if (typeof error === 'string') throw new Error(`failed to pull ${image}: ${cleanLine(error)}`);
+      }
+    });
     // A stream that was cut off ends without a word.
     signal.throwIfAborted();
     if (!(await this.#has(image)))
@@ -56,38 +67,64 @@ export class DockerRuntime implements Runtime {
     }
   }
 
-  async removeLeftovers(): Promise<void> {
-    const label = `${LABEL.emulator}=${this.#emulatorId}`;
+  async removeLeftovers(withinMs?: number): Promise<void> {
+    const limits = withinMs === undefined ? {} : { withinMs };
+    const query = { all: '1', filters: JSON.stringify({ label: [this.#label] }) };
     try {
-      const containers = await this.#engine.listContainers({ all: true, filters: { label: [label] } });
-      await Promise.all(containers.map((each) => removeContainer(this.#engine.getContainer(each.Id))));
+      const containers = await this.#engine.ask({ path: '/containers/json', query, ...limits });
+      await Promise.all(
+        (containers as Docker.ContainerInfo[]).map(({ Id }) => removeContainer(this.#engine, Id, limits)),
+      );
     } catch (error) {
       throw new DeployerError(
         'engine_unavailable',
         `containers of this emulator may be left: ${cleanLine(messageOf(error))}`,
-        { suggestions: [`docker rm -f $(docker ps -aq --filter label=${label})`], cause: error },
+        { suggestions: [this.cleanUpCommand], cause: error },
       );
     }
   }
 
+  close(): void {
+    this.#engine.close();
+  }
+
   async #start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
-    const container = await this.#engine.createContainer(this.#options(spec));
+    const name = containerName(spec);
     try {
+      const id = await this.#create(name, spec);
       signal.throwIfAborted();
-      await container.start();
-      const ports = publishedPorts(await container.inspect(), spec.ports);
+      await this.#engine.ask({ method: 'POST', path: `/containers/${id}/start` });
+      const info = await this.#engine.ask({ path: `/containers/${id}/json` });
+      const ports = publishedPorts(info as Docker.ContainerInspectInfo, spec.ports);
       signal.throwIfAborted();
-      return new ContainerInstance(container, ports);
+      return new ContainerInstance(this.#engine, id, ports);
     } catch (error) {
-      await removeContainer(container);
+      // By its name: an answer that was cut off has told no id. An engine that is away has told why already.
+      await removeContainer(this.#engine, name).catch((left: unknown) => {
+        if (!isEngineAway(left)) throw left;
+      });
       throw error;
     }
+  }
+
+  async #create(name: string, spec: InstanceSpec): Promise<string> {
+    const create = (): Promise<unknown> =>
+      this.#engine.ask({
+        ...{ method: 'POST', path: '/containers/create', query: { name } },
+        json: this.#options(spec),
+      });
+    const created = await create().catch(async (error: unknown) => {
+      if (statusOf(error) !== 409) throw error;
+      // Left by an engine that was away when it was to be removed. The name holds the machine's id: it is ours.
+      await removeContainer(this.#engine, name);
+      return create();
+    });
+    return (created as { readonly Id: string }).Id;
   }
 
   #options(spec: InstanceSpec): Docker.ContainerCreateOptions {
     const keys = spec.ports.map((port) => `${port}/tcp`);
     return {
-      name: `deployer-${spec.app}-${spec.machineId}`,
       Image: spec.image,
       Hostname: spec.machineId,
       Labels: {
@@ -112,7 +149,7 @@ export class DockerRuntime implements Runtime {
 
   async #has(image: string): Promise<boolean> {
     try {
-      await this.#engine.getImage(image).inspect();
+      await this.#engine.ask({ path: `/images/${image}/json` });
       return true;
     } catch (error) {
       if (statusOf(error) === 404) return false;
@@ -141,9 +178,6 @@ function splitPullReference(image: string): [fromImage: string, tag: string] {
   return colon > image.lastIndexOf('/') ? [image.slice(0, colon), image.slice(colon + 1)] : [image, 'latest'];
 }
 
-// A pull that fails answers 200 and says so in a line.
-function pullError(line: string): string | undefined {
-  if (line.trim() === '') return undefined;
-  const message = JSON.parse(line) as { error?: unknown };
-  return typeof message.error === 'string' ? cleanLine(message.error) : undefined;
+function containerName({ app, machineId }: InstanceSpec): string {
+  return `deployer-${app}-${machineId}`;
 }

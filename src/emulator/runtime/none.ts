@@ -10,6 +10,7 @@ export function noRuntime(why: string): Runtime {
     prepare: () => Promise.resolve(),
     start: () => Promise.resolve(new SimulatedInstance()),
     removeLeftovers: () => Promise.resolve(),
+    close: () => undefined,
   };
 }
 

@@ -31,9 +31,9 @@ export interface ProcessStat {
 export interface Instance {
   /** The loopback port of each port inside; empty where nothing really runs. */
   readonly ports: ReadonlyMap<number, number>;
-  /** Settles once the process has ended. Rejects when the runtime lost it. */
+  /** Settles once the process has ended; an engine that is away meanwhile is waited for. Rejects at the runtime's end. */
   readonly exit: Promise<Exit>;
-  /** Sends the signal, and SIGKILL after `timeoutMs`. Resolves when it has ended. */
+  /** Sends the signal, and SIGKILL after `timeoutMs`. Resolves when it has ended; throws when it can't be ended. */
   stop(signal: string, timeoutMs: number): Promise<void>;
   signal(signal: string): Promise<void>;
   suspend(): Promise<void>;
@@ -51,10 +51,18 @@ export interface Runtime {
   readonly name: 'docker' | 'none';
   /** For a person: which engine, or why there is none. */
   readonly description: string;
+  /** For a person whom all else failed: removes what is left of this emulator. Undefined where nothing really runs. */
+  readonly cleanUpCommand?: string;
   /** Gets the image ready. Throws with a sentence for the machine's event when it can't be had. */
   prepare(image: string, signal: AbortSignal): Promise<void>;
   /** Resolves when the process runs; leaves nothing behind when it throws. */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>;
-  /** Ends all that runs of this emulator left behind. Throws DeployerError `engine_unavailable`. */
-  removeLeftovers(): Promise<void>;
+  /**
+   * Ends all that runs of this emulator left behind.
+   * @param withinMs an engine that takes longer to answer counts as gone
+   * @throws DeployerError `engine_unavailable`, with the command that removes them
+   */
+  removeLeftovers(withinMs?: number): Promise<void>;
+  /** Breaks off what is still being waited for. */
+  close(): void;
 }

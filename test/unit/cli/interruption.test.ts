@@ -35,6 +35,19 @@ describe('signals', () => {
     expect(heard).to.deep.equal(['undo', 'stop at once']);
   });
 
+  it('of a second wish may be of more kinds, for a command that has nothing to undo', () => {
+    const ends = ['SIGINT', 'SIGTERM'] as const;
+    const say = (what: string) => (): unknown => heard.push(what);
+    source = new EventEmitter();
+    interruption = new Interruption(source, say('undo'), say('stop at once'), { now: () => at }, ends);
+    send('SIGTERM', 1000);
+    send('SIGTERM', 1299);
+    send('SIGHUP', 5000);
+    expect(heard).to.deep.equal(['undo']);
+    send('SIGTERM', 5000);
+    expect(heard).to.deep.equal(['undo', 'stop at once']);
+  });
+
   it('are left alone by a command that has ended', () => {
     interruption.dispose();
     expect(send('SIGINT', 0)).to.equal(false);
