@@ -150,6 +150,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     args: ['image', 'inspect', 'example:v1', '--insecure-registry', 'http://localhost:5000'],
     says: /^✖ --insecure-registry: "http:\/\/localhost:5000" is no registry; /,
   },
+  'a digest that is cut short, behind a tag': {
+    args: ['deploy', '-a', 'shop', '-i', 'localhost:5001/hello:v1@sha256:abc'],
+    says: /^✖ "localhost:5001\/hello:v1@sha256:abc" is no image reference: "sha256:abc" is no digest/,
+  },
   'credentials in a reference': {
     args: ['image', 'inspect', 'robot:pw@registry.example.com/app:v1'],
     says: /^✖ "\*\*\*@registry\.example\.com\/app:v1" is no image reference: .*no credentials\n.*docker login/,
