@@ -96,6 +96,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text },
+      secrets: [...request.secrets.keys()],
       ...askedOf(request, ports),
     });
   }
