@@ -142,6 +142,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     stdout: /"message": "--raw and --json exclude each other"/,
     says: /^$/,
   },
+  'a platform that the target does not run': {
+    args: [...DEPLOY, '--platform', 'linux/arm64'],
+    exit: 5,
+    says: /^✖ --platform: fly runs linux\/amd64 only, not linux\/arm64\n {2}Try: leave --platform out, or --platform linux\/amd64\n$/,
+  },
   'a registry that is none': {
     args: ['image', 'inspect', 'example:v1', '--insecure-registry', 'a b'],
     says: /^✖ --insecure-registry: "a b" is no registry; expected HOST\[:PORT\]\n/,
@@ -287,7 +292,7 @@ describe('input that can not be acted on', function () {
     await bystander.stop();
   });
 
-  it('is named, with exit 2 (6 for a build, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
+  it('is named, with exit 2 (6 for a build, 5 for what the target does not run, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
     const folder = join(stage.folder, 'empty');
     await mkdir(join(folder, 'folder'), { recursive: true });
     await mkdir(join(folder, '.git'), { recursive: true });
