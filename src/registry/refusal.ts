@@ -1,6 +1,7 @@
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
+import { describeLogin, loginMends, otherLogin } from './credentials/login.js';
 import { describeAccept, describeAnswer, type RegistryAnswer } from './answer.js';
 
 /**
@@ -62,6 +63,7 @@ function rejected(answer: RegistryAnswer, reference: Reference): Refusal {
 
 function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
   const sent = answer.authorized;
+  const [first = '', ...others] = loginMends(answer.login, domain);
   return {
     code: 'registry_unauthorized',
     message: sent
@@ -69,9 +71,9 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
       : `the registry ${domain} asks for credentials, and none were found`,
     evidence: sent ? scopesOf(answer) : [],
     suggestions: [
-      `log in: docker login ${domain}`,
+      first,
       ...(sent ? ["check the repository's name: some registries answer 401 for what is not there"] : []),
-      "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
+      ...others,
       ...(domain === 'registry.fly.io'
         ? ['for registry.fly.io: user "x", password a Fly token (fly auth docker)']
         : []),
@@ -85,12 +87,12 @@ function scopesOf({ scopes }: RegistryAnswer): string[] {
   return [`the token was asked for the scope ${scopes.asked.join(' ')}; the registry named ${named}`];
 }
 
-function denied(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
+function denied({ login }: RegistryAnswer, { domain, path }: Reference): Refusal {
   return {
     code: 'registry_denied',
     message: `the registry ${domain} knows who asks, but does not let them read ${path}`,
     suggestions: [
-      `give the account or token read access (pull) to ${path}, or log in as another: docker login ${domain}`,
+      `give the account or token read access (pull) to ${path}, ${otherLogin(login, domain)}`,
       "check the repository's name: some registries answer 403 for what is not there",
     ],
   };
@@ -181,5 +183,7 @@ function titleOf(answer: RegistryAnswer): string[] {
 
 function evidenceOf(answer: RegistryAnswer): string[] {
   const asked = answer.accept.length === 0 ? [] : [`asked with: ${describeAccept(answer.accept)}`];
-  return [describeAnswer(answer), ...asked];
+  // Of what is not there it tells whether a login was missing; of a broken registry nothing.
+  const asWhom = answer.login !== undefined && answer.status < 500 ? [describeLogin(answer.login)] : [];
+  return [describeAnswer(answer), ...asked, ...asWhom];
 }
