@@ -1,7 +1,7 @@
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
-import { describeLogin, loginMends, otherLogin } from './credentials/login.js';
+import { describeLogin, loginMends, otherLogin, type Login } from './credentials/login.js';
 import { describeAccept, describeAnswer, type RegistryAnswer } from './answer.js';
 
 /**
@@ -111,7 +111,7 @@ function notFound(answer: RegistryAnswer, reference: Reference): Refusal {
       suggestions: ['ask with every media type: leave --accept docker out'],
     };
   }
-  if (has('NAME_UNKNOWN')) return repositoryMissing(reference);
+  if (has('NAME_UNKNOWN')) return repositoryMissing(reference, answer.login);
   if (reference.digest !== undefined) {
     return {
       code: 'digest_not_found',
@@ -126,14 +126,19 @@ function notFound(answer: RegistryAnswer, reference: Reference): Refusal {
   };
 }
 
-/** The registry does not know the repository (or does not show it to who asked). */
-export function repositoryMissing(reference: Reference): Refusal {
+/**
+ * The registry does not know the repository (or does not show it to who asked).
+ * @param login it was asked with, and accepted
+ */
+export function repositoryMissing(reference: Reference, login?: Login): Refusal {
   return {
     code: 'repository_not_found',
     message: `${formatReference(reference)} is not there: the registry ${reference.domain} knows no repository ${reference.path}`,
     suggestions: [
       'check the spelling of the repository',
-      `a private one may be hidden from who is not logged in: docker login ${reference.domain}`,
+      login === undefined
+        ? `a private one may be hidden from who is not logged in: docker login ${reference.domain}`
+        : `a private one may be hidden from who lacks the right to it: ${describeLogin(login)}`,
     ],
   };
 }
@@ -183,7 +188,7 @@ function titleOf(answer: RegistryAnswer): string[] {
 
 function evidenceOf(answer: RegistryAnswer): string[] {
   const asked = answer.accept.length === 0 ? [] : [`asked with: ${describeAccept(answer.accept)}`];
-  // Of what is not there it tells whether a login was missing; of a broken registry nothing.
+  // A registry that is broken is so for everyone.
   const asWhom = answer.login !== undefined && answer.status < 500 ? [describeLogin(answer.login)] : [];
   return [describeAnswer(answer), ...asked, ...asWhom];
 }

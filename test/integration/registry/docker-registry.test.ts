@@ -209,6 +209,20 @@ describe('A search in docker-registry with a password', () => {
     expect(JSON.stringify(wrong.toDocument())).not.to.contain('hunter2');
   });
 
+  it('does not ask who is logged in to log in, where there is no such repository', async () => {
+    for (const rest of ['nobody/here:v1', `nobody/here@${digestOf('nothing')}`]) {
+      await using connection = await connectForTest({
+        env: loggedIn(registry.host, basicEntry('me', 'pä:ss')),
+      });
+      const error = await failureOf(() => connection.search.find(parseReference(`${registry.host}/${rest}`)));
+      expect([error.code, error.exit]).to.deep.equal(['repository_not_found', 3]);
+      expect(error.suggestions).to.deep.equal([
+        'check the spelling of the repository',
+        'a private one may be hidden from who lacks the right to it: asked as me, with the login of DOCKER_AUTH_CONFIG',
+      ]);
+    }
+  });
+
   it('names the login that was not accepted, and what mends it where it lies', async () => {
     await using folder = await makeTempFolder('home');
     const file = join(folder.path, '.docker', 'config.json');
