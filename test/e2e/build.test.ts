@@ -344,6 +344,17 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(nowhere.code, nowhere.stderr).to.equal(7);
   });
 
+  it('from an image that is not there names the line of its FROM', async () => {
+    await using context = await makeContext({
+      Dockerfile: `# a comment\nARG BASE=${registry.host}/absent\nFROM $BASE:1\nRUN true\n`,
+    });
+    const { code, stderr } = await run([context.path, '--tag', 'never:1']);
+    expect(code, stderr).to.equal(6);
+    expect(stderr)
+      .to.match(/^✖ the build failed: \S*Dockerfile:3: .*absent:1/m)
+      .and.match(/ Try: mend \S*Dockerfile:3 or what it works on/);
+  });
+
   it('that fails at a secret which was not given says how to give it', async () => {
     for (const [mount, says] of [
       ['id=tok', /can't open '\/run\/secrets\/tok'/],

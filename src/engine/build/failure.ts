@@ -2,6 +2,7 @@ import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
 import type { Platform } from '../../oci/descriptor.js';
+import { lineOfBaseImage } from './base-images.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
 import { mountedSecrets } from './secret-mounts.js';
@@ -22,6 +23,7 @@ export interface BuildFailure {
     /** `linux/amd64` */
     readonly host: string;
   };
+  readonly buildArgs?: Readonly<Record<string, string>>;
   /** The ids that were given; undefined where the builder takes no secrets. */
   readonly secrets?: readonly string[];
 }
@@ -32,12 +34,14 @@ const PREFIXES =
 
 /** Why a build failed, with the line of the Dockerfile and what the step printed last. */
 export function buildFailed(failure: BuildFailure): DeployerError {
-  const { message, step, dockerfile, target, platforms } = failure;
+  const { message, step, dockerfile, target, platforms, buildArgs = {} } = failure;
   const reason = withoutPrefixes(cleanLine(message, 1000));
   if (target !== undefined && NO_SUCH_STAGE.test(reason)) return noSuchStage(reason, target, dockerfile);
   const syntaxLine = /parse error(?: on)? line (\d+)/i.exec(reason)?.[1];
   if (syntaxLine !== undefined) return syntaxError(reason, `${dockerfile.name}:${syntaxLine}`);
-  const line = step === undefined ? undefined : lineOfStep(dockerfile.text, step.name);
+  const line =
+    step &&
+    (lineOfStep(dockerfile.text, step.name) ?? lineOfBaseImage(dockerfile.text, buildArgs, step.name));
   const where = line === undefined ? dockerfile.name : `${dockerfile.name}:${line}`;
   const code = codeOf(reason);
   const said = [reason, ...(step?.lines ?? [])];
