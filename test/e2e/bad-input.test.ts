@@ -51,11 +51,15 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a build flag that deploy can not read': {
     args: [...DEPLOY, '.', '--build-secret', 'npm'],
-    says: /^✖ --build-secret: "npm" is not known\n {2}Try: deployer deploy \. --image REF --build-secret id=NAME,src=FILE\n$/,
+    says: /^✖ --build-secret: "npm" is not known; expected id=NAME,src=FILE or id=NAME,env=VARIABLE\n {2}Try: deployer deploy \. --image REF --build-secret id=NAME,src=FILE\n$/,
   },
   'a cache of a kind that is not known': {
     args: [...DEPLOY, '.', '--cache-to', 'type=local,dest=x'],
     says: /^✖ --cache-to: type "local" is not known; expected registry or inline\n(?: {2}Try: --cache-\S+ \S+\n)+$/,
+  },
+  'a folder without a Dockerfile': {
+    args: ['build', '--tag', 'shop:v1'],
+    says: /^✖ the Dockerfile \/\S+\/empty\/Dockerfile is not there\n {2}Try: name it: --dockerfile FILE/,
   },
   "a flag as docker's own": {
     args: [...DEPLOY, '.', '--secret', 'id=npm,src=.npmrc'],
