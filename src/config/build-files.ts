@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { DeployerError } from '../lib/errors.js';
 import type { BuildCall } from './build-settings.js';
 
@@ -39,7 +39,8 @@ export async function dockerfileAt(
   }
   throw new DeployerError(
     'usage',
-    `the Dockerfile ${path} is ${found === undefined ? 'not there' : 'no file'}`,
+    // With its folder: who stands in another one than he thinks sees it.
+    `the Dockerfile ${resolve(path)} is ${found === undefined ? 'not there' : 'no file'}`,
     {
       suggestions: ['name it: --dockerfile FILE', 'or read it from stdin: --dockerfile -'],
     },

@@ -121,6 +121,8 @@ function parseBuildSecrets(texts: readonly string[], env: Environment): BuildSec
   return secrets;
 }
 
+const SECRET_FORMS = 'id=NAME,src=FILE or id=NAME,env=VARIABLE';
+
 function parseSecret(text: string, env: Environment): BuildSecret {
   const fields = new Map<string, string>();
   for (const part of text.split(',')) {
@@ -130,7 +132,10 @@ function parseSecret(text: string, env: Environment): BuildSecret {
   const { id = '', src, env: variable } = Object.fromEntries(fields);
   const unknown = [...fields.keys()].find((name) => !['id', 'src', 'env', 'type'].includes(name));
   if (unknown !== undefined)
-    throw new MisreadFlag('--build-secret', `"${cleanLine(unknown, 40)}" is not known`);
+    throw new MisreadFlag(
+      '--build-secret',
+      `"${cleanLine(unknown, 40)}" is not known; expected ${SECRET_FORMS}`,
+    );
   if (id === '') throw new MisreadFlag('--build-secret', 'it has no id');
   if ((src === undefined) === (variable === undefined)) {
     throw new MisreadFlag('--build-secret', `"${cleanLine(id, 60)}" wants either src or env`);

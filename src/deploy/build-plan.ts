@@ -6,9 +6,10 @@ import { DeployerError } from '../lib/errors.js';
 import type { Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
-import { formatPlatform, samePlatform } from '../oci/platform.js';
+import { formatPlatform } from '../oci/platform.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
+import { requirePlatform } from './asked-platform.js';
 import { decideAdaptation, type Adapted, type PlanDocument, type PlanInputs, type PlanStep } from './plan.js';
 
 /** An image that is to be built and pushed, as far as it is known before. */
@@ -89,17 +90,13 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
  */
 export function platformToBuild(
   asked: Platform | undefined,
-  { name, capabilities: { platforms } }: Pick<Target, 'name' | 'capabilities'>,
+  target: Pick<Target, 'name' | 'capabilities'>,
 ): Platform {
-  const [best] = platforms;
-  if (asked === undefined && best !== undefined) return best;
-  if (asked !== undefined && platforms.some((runs) => samePlatform(runs, asked))) return asked;
-  const runs = platforms.map(formatPlatform).join(' and ');
-  throw new DeployerError(
-    'platform_not_found',
-    `${name} runs ${runs} only: nothing is built for ${asked === undefined ? 'it' : formatPlatform(asked)}`,
-    { suggestions: best === undefined ? [] : [`leave it out, or say --platform ${formatPlatform(best)}`] },
-  );
+  requirePlatform(asked, target);
+  const [best] = target.capabilities.platforms;
+  const platform = asked ?? best;
+  if (platform !== undefined) return platform;
+  throw new DeployerError('platform_not_found', `${target.name} runs no image: nothing is built for it`);
 }
 
 /**

@@ -7,6 +7,7 @@ import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
 import { asFailure } from '../lib/errors.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
+import { requirePlatform } from './asked-platform.js';
 import { keptInRegistry } from './build-image.js';
 import { makeBuildPlan } from './build-plan.js';
 import { buildWish, type BuildAsked, type BuildWish } from './build-wish.js';
@@ -50,6 +51,7 @@ export async function deploy<State, R extends ReleasePlan>(
   ports: DeployPorts<State, R>,
 ): Promise<Deployed> {
   const location = parseImageLocation(request.image);
+  requirePlatform(request.platform, ports.target);
   const wish = buildWish(request, location);
   const steps = new Steps(ports.clock, ports.sink);
   const copying = copyPorts(ports);

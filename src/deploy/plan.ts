@@ -8,6 +8,7 @@ import { shortDigest, type Digest } from '../oci/digest.js';
 import { formatPlatform } from '../oci/platform.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { DeployConfig } from '../config/deploy-config.js';
+import { requirePlatform } from './asked-platform.js';
 import type { DeployImage, PlannedWrite, ReleaseIdentity, ReleasePlan, Target } from '../targets/target.js';
 
 /** One step of a plan, in the pipeline's order. */
@@ -97,6 +98,7 @@ export function decideAdaptation<State, R extends ReleasePlan>(
   inputs: Pick<PlanInputs<State>, 'found' | 'shape' | 'platform' | 'requested' | 'config'>,
 ): Adapted {
   const { found, shape, platform, requested, config } = inputs;
+  requirePlatform(platform, target);
   const decision = adapt({
     digest: found.stored.digest,
     domain: found.reference?.domain,

@@ -1,7 +1,7 @@
 import type { Descriptor, Platform } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE } from '../oci/media-types.js';
-import { choosePlatform, formatPlatform, samePlatform } from '../oci/platform.js';
+import { choosePlatform, formatPlatform } from '../oci/platform.js';
 import { isRegistryOf, type Capabilities } from './capabilities.js';
 import { isImageConfig } from './config-platform.js';
 import type { ImageShape, PlatformImage } from './shape.js';
@@ -34,22 +34,13 @@ export interface AdaptRequest {
   readonly shape: ImageShape;
   readonly target: string;
   readonly capabilities: Capabilities;
-  /** The one that the user asks for; else the target's own. */
+  /** The one that the user asks for, of those that the target runs; else the best that there is. */
   readonly platform?: Platform;
 }
 
 /** Decides from a target's capability table and the image's real shape. Pure. */
 export function adapt(request: AdaptRequest): Adaptation {
-  const { digest, shape, target, capabilities } = request;
-  const { platform: asked } = request;
-  if (asked !== undefined && !capabilities.platforms.some((runs) => samePlatform(runs, asked))) {
-    const runs = capabilities.platforms.map(formatPlatform).join(' and ');
-    return {
-      action: 'refuse',
-      why: 'platform',
-      reason: `${target} runs ${runs} only, not ${formatPlatform(asked)}`,
-    };
-  }
+  const { digest, shape, target, capabilities, platform: asked } = request;
   const wanted = asked === undefined ? capabilities.platforms : [asked];
   const images = shape.images.filter(isContainerImage);
   const image = chooseImage(images, wanted);

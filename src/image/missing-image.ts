@@ -47,7 +47,7 @@ export async function listTags(
 export function explainMissing(error: DeployerError, reference: Reference, tags: TagList): DeployerError {
   const name = formatReference(reference);
   if (tags.status === 'no-repository') {
-    const { code, message, suggestions } = repositoryMissing(reference);
+    const { code, message, suggestions } = repositoryMissing(reference, tags.login);
     return new DeployerError(code, message, { cause: error, evidence: error.evidence, suggestions });
   }
   if (reference.digest !== undefined) return error;

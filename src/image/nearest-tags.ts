@@ -1,6 +1,7 @@
 import { editDistance } from '../lib/nearest.js';
 import { isTag } from '../oci/reference.js';
 import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
+import type { Login } from '../registry/credentials/login.js';
 
 export type TagList =
   | {
@@ -9,7 +10,11 @@ export type TagList =
       /** There are more than these. */
       readonly more: boolean;
     }
-  | { readonly status: 'no-repository' }
+  | {
+      readonly status: 'no-repository';
+      /** It was asked with. */
+      readonly login?: Login;
+    }
   | { readonly status: 'unknown'; readonly why: string };
 
 /**
@@ -17,7 +22,10 @@ export type TagList =
  * without a registry's words comes from something that keeps no tag lists.
  */
 export function readTags(answer: RegistryAnswer): TagList {
-  if (answer.status === 404 && answer.errors.length > 0) return { status: 'no-repository' };
+  if (answer.status === 404 && answer.errors.length > 0) {
+    const { login } = answer;
+    return { status: 'no-repository', ...(login && { login }) };
+  }
   if (answer.status !== 200 || answer.html) return { status: 'unknown', why: describeAnswer(answer) };
   let value: unknown;
   try {

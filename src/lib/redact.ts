@@ -73,10 +73,18 @@ export function shownInput(text: string, limit: number): string {
   return cleanLine(withoutUserinfo(hidden), limit);
 }
 
-/** Where the credentials before a host end; 0: there are none. */
+/** Where the credentials before a host end; 0: there are none. What stands before a digest is a name, maybe after some. */
 function userinfoEnd(text: string): number {
   const at = text.lastIndexOf('@');
-  return at > 0 && !/^[a-z0-9+._-]{1,64}:[0-9a-z]{6,}$/i.test(text.slice(at + 1)) ? at : 0;
+  if (at > 0 && isLikeDigest(text, at + 1)) return Math.max(0, text.lastIndexOf('@', at - 1));
+  return Math.max(0, at);
+}
+
+/** Also one that is cut short or misspelt; not a host and its port in a URL. */
+function isLikeDigest(text: string, from: number): boolean {
+  const rest = text.slice(from);
+  if (/^[a-z0-9+._-]{1,64}:[0-9a-z]{6,}$/i.test(rest)) return true;
+  return /^sha(?:256|512):[^/]*$/i.test(rest) && !text.includes('://');
 }
 
 // Every repetition is bounded, so that no text makes these slow.

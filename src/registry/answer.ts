@@ -1,6 +1,7 @@
 import type { HttpResponse } from '../http/client.js';
 import { mediaTypeName } from '../oci/media-types.js';
 import { cleanLine } from '../lib/text.js';
+import type { Login } from './credentials/login.js';
 import type { RefusedScopes } from './scope.js';
 
 /** distribution-spec, "Error codes". The text is the server's, cleaned. */
@@ -24,6 +25,8 @@ export interface RegistryAnswer {
   readonly html: boolean;
   /** Whether the request carried an Authorization header. */
   readonly authorized: boolean;
+  /** Of a refusal: whose credentials the request carried; undefined: nobody's. */
+  readonly login?: Login;
   /** Of a token that was not enough for this answer. */
   readonly scopes?: RefusedScopes;
 }
@@ -34,7 +37,7 @@ export const ERROR_BODY_LIMIT = 64 * 1024;
 /** @param limit for the body of a success; an error's body is cut at `ERROR_BODY_LIMIT` */
 export async function readAnswer(
   response: HttpResponse,
-  request: Pick<RegistryAnswer, 'method' | 'accept' | 'authorized' | 'scopes'>,
+  request: Pick<RegistryAnswer, 'method' | 'accept' | 'authorized' | 'login' | 'scopes'>,
   limit: number,
 ): Promise<RegistryAnswer> {
   const [contentType = ''] = (response.headers['content-type'] ?? '').split(';');

@@ -7,6 +7,7 @@ import { SharedWork } from '../lib/shared-work.js';
 import type { Challenge } from './challenge.js';
 import type { ChallengeMemory } from './challenge-memory.js';
 import { basicAuthorization, type CredentialSource } from './credentials/credential.js';
+import { loginOf, type Login } from './credentials/login.js';
 import { checkRealm, realmRefusal } from './realm.js';
 import { splitScopes, uniteScopes } from './scope.js';
 import { grantOf, type TokenGrant } from './token-grant.js';
@@ -114,6 +115,12 @@ export class Authenticator {
     this.#challenges.set(access.registry.host, challenge);
     await this.#ports.memory.remember(access.registry.host, challenge);
     return authorization === refused ? undefined : authorization;
+  }
+
+  /** With whose credentials it is asked; undefined: as anyone. */
+  async login({ host, path }: Access): Promise<Login | undefined> {
+    const credential = await this.#ports.credentials.find(host, path);
+    return credential && loginOf(credential);
   }
 
   /** What a token for this access is asked for: what it needs, and what the registry has named for it. */

@@ -45,7 +45,7 @@ async function* remaining(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
   const { position } = check;
-  const { response, authorized } = await requests.send(access, {
+  const { response, ...sent } = await requests.send(access, {
     method: 'GET',
     target: `blobs/${blob.digest}`,
     // A blob's bytes are what its digest covers: no coding on the way, and none that would move a range.
@@ -53,7 +53,7 @@ async function* remaining(
     ...(signal === undefined ? {} : { signal }),
   });
   if (response.status !== 200 && response.status !== 206) {
-    const answer = await readAnswer(response, { method: 'GET', accept: [], authorized }, ERROR_BODY_LIMIT);
+    const answer = await readAnswer(response, { method: 'GET', accept: [], ...sent }, ERROR_BODY_LIMIT);
     throw refusalOf(answer, { domain: access.domain, path: access.path, digest: blob.digest });
   }
   let passed = firstByteOf(response, position);

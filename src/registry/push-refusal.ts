@@ -1,5 +1,6 @@
 import { DeployerError } from '../lib/errors.js';
 import { describeAnswer, type RegistryAnswer } from './answer.js';
+import { describeLogin, loginMends, otherLogin } from './credentials/login.js';
 import { refusalOf } from './refusal.js';
 import type { RepositoryAccess } from './requests.js';
 
@@ -15,20 +16,16 @@ export function pushRefusalOf(
   const { status } = answer;
   // What stands before the registry, and its limits, are the same for who reads and who writes.
   if (answer.html || status === 407 || status === 429) return refusalOf(answer, { domain, path });
+  const { login } = answer;
   const evidence = [describeAnswer(answer)];
+  const asWhom = [...evidence, ...(login === undefined ? [] : [describeLogin(login)])];
   if (status === 401) {
     return new DeployerError(
       'registry_unauthorized',
       answer.authorized
         ? `the registry ${domain} does not accept the credentials (or token) it was given for a push to ${path}`
         : `the registry ${domain} takes no push without credentials, and none were found`,
-      {
-        evidence,
-        suggestions: [
-          `log in: docker login ${domain}`,
-          "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
-        ],
-      },
+      { evidence: asWhom, suggestions: loginMends(login, domain) },
     );
   }
   if (status === 403) {
@@ -36,9 +33,9 @@ export function pushRefusalOf(
       'registry_denied',
       `the registry ${domain} knows who asks, but does not let them push to ${path}`,
       {
-        evidence,
+        evidence: asWhom,
         suggestions: [
-          `give the account or token write access (push) to ${path}, or log in as another: docker login ${domain}`,
+          `give the account or token write access (push) to ${path}, ${otherLogin(login, domain)}`,
         ],
       },
     );

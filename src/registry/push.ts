@@ -108,19 +108,19 @@ export class RepositoryPush {
     name: string,
     { digest, mediaType, bytes }: PushedManifest,
   ): Promise<{ readonly listed: boolean }> {
-    const sent = await this.#send({
+    const { response, ...sent } = await this.#send({
       method: 'PUT',
       target: `manifests/${name}`,
       headers: { 'content-type': mediaType },
       body: bytes,
     });
-    const { headers, status } = sent.response;
+    const { headers, status } = response;
     if (status < 200 || status >= 300) {
-      const asked = { method: 'PUT', accept: [], authorized: sent.authorized };
-      const answer = await readAnswer(sent.response, asked, ERROR_BODY_LIMIT);
+      const asked = { method: 'PUT', accept: [], ...sent };
+      const answer = await readAnswer(response, asked, ERROR_BODY_LIMIT);
       throw pushRefusalOf(answer, this.#access, `the manifest ${name}`);
     }
-    await sent.response.discard();
+    await response.discard();
     const stored = headers['docker-content-digest'];
     if (stored !== undefined && stored !== digest) throw this.#changed(name, digest, stored);
     return { listed: headers['oci-subject'] !== undefined };

@@ -62,7 +62,7 @@ async function askForIndex(
   signal: AbortSignal | undefined,
 ): Promise<RegistryAnswer> {
   const accept = [MEDIA_TYPE.ociIndex];
-  const { response, authorized } = await requests.send(
+  const { response, ...sent } = await requests.send(
     { ...repository, actions: ['pull'] },
     {
       method: 'GET',
@@ -71,7 +71,7 @@ async function askForIndex(
       ...(signal === undefined ? {} : { signal }),
     },
   );
-  return readAnswer(response, { method: 'GET', accept, authorized }, MANIFEST_LIMIT);
+  return readAnswer(response, { method: 'GET', accept, ...sent }, MANIFEST_LIMIT);
 }
 
 function entriesOf(answer: RegistryAnswer, reference: Reference): readonly Descriptor[] {

@@ -1,6 +1,7 @@
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
+import { describeLogin, loginMends, otherLogin, type Login } from './credentials/login.js';
 import { describeAccept, describeAnswer, type RegistryAnswer } from './answer.js';
 
 /**
@@ -62,6 +63,7 @@ function rejected(answer: RegistryAnswer, reference: Reference): Refusal {
 
 function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
   const sent = answer.authorized;
+  const [first = '', ...others] = loginMends(answer.login, domain);
   return {
     code: 'registry_unauthorized',
     message: sent
@@ -69,9 +71,9 @@ function unauthorized(answer: RegistryAnswer, { domain, path }: Reference): Refu
       : `the registry ${domain} asks for credentials, and none were found`,
     evidence: sent ? scopesOf(answer) : [],
     suggestions: [
-      `log in: docker login ${domain}`,
+      first,
       ...(sent ? ["check the repository's name: some registries answer 401 for what is not there"] : []),
-      "in CI: put docker's config.json into the variable DOCKER_AUTH_CONFIG",
+      ...others,
       ...(domain === 'registry.fly.io'
         ? ['for registry.fly.io: user "x", password a Fly token (fly auth docker)']
         : []),
@@ -85,12 +87,12 @@ function scopesOf({ scopes }: RegistryAnswer): string[] {
   return [`the token was asked for the scope ${scopes.asked.join(' ')}; the registry named ${named}`];
 }
 
-function denied(answer: RegistryAnswer, { domain, path }: Reference): Refusal {
+function denied({ login }: RegistryAnswer, { domain, path }: Reference): Refusal {
   return {
     code: 'registry_denied',
     message: `the registry ${domain} knows who asks, but does not let them read ${path}`,
     suggestions: [
-      `give the account or token read access (pull) to ${path}, or log in as another: docker login ${domain}`,
+      `give the account or token read access (pull) to ${path}, ${otherLogin(login, domain)}`,
       "check the repository's name: some registries answer 403 for what is not there",
     ],
   };
@@ -109,7 +111,7 @@ function notFound(answer: RegistryAnswer, reference: Reference): Refusal {
       suggestions: ['ask with every media type: leave --accept docker out'],
     };
   }
-  if (has('NAME_UNKNOWN')) return repositoryMissing(reference);
+  if (has('NAME_UNKNOWN')) return repositoryMissing(reference, answer.login);
   if (reference.digest !== undefined) {
     return {
       code: 'digest_not_found',
@@ -124,14 +126,19 @@ function notFound(answer: RegistryAnswer, reference: Reference): Refusal {
   };
 }
 
-/** The registry does not know the repository (or does not show it to who asked). */
-export function repositoryMissing(reference: Reference): Refusal {
+/**
+ * The registry does not know the repository (or does not show it to who asked).
+ * @param login it was asked with, and accepted
+ */
+export function repositoryMissing(reference: Reference, login?: Login): Refusal {
   return {
     code: 'repository_not_found',
     message: `${formatReference(reference)} is not there: the registry ${reference.domain} knows no repository ${reference.path}`,
     suggestions: [
       'check the spelling of the repository',
-      `a private one may be hidden from who is not logged in: docker login ${reference.domain}`,
+      login === undefined
+        ? `a private one may be hidden from who is not logged in: docker login ${reference.domain}`
+        : `a private one may be hidden from who lacks the right to it: ${describeLogin(login)}`,
     ],
   };
 }
@@ -181,5 +188,7 @@ function titleOf(answer: RegistryAnswer): string[] {
 
 function evidenceOf(answer: RegistryAnswer): string[] {
   const asked = answer.accept.length === 0 ? [] : [`asked with: ${describeAccept(answer.accept)}`];
-  return [describeAnswer(answer), ...asked];
+  // A registry that is broken is so for everyone.
+  const asWhom = answer.login !== undefined && answer.status < 500 ? [describeLogin(answer.login)] : [];
+  return [describeAnswer(answer), ...asked, ...asWhom];
 }

@@ -3,6 +3,7 @@ import { pauseAfter, withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
 import type { Access, Authenticator } from './authenticator.js';
 import { parseChallenge, type Challenge } from './challenge.js';
+import type { Login } from './credentials/login.js';
 import { RegistryOrigins } from './origins.js';
 import { splitScopes, type RefusedScopes } from './scope.js';
 
@@ -40,6 +41,8 @@ export interface RegistryResponse {
   readonly response: HttpResponse;
   /** Whether the request that was answered carried an Authorization header. */
   readonly authorized: boolean;
+  /** Whose, where it was refused: of an anonymous token nobody's. */
+  readonly login?: Login;
   /** Of a token that was not enough. */
   readonly scopes?: RefusedScopes;
 }
@@ -103,14 +106,25 @@ export class RegistryRequests {
       const authorized = authorization !== undefined;
       const challenge =
         response.status === 401 ? parseChallenge(response.headers['www-authenticate']) : undefined;
-      if (challenge === undefined) return { response, authorized };
+      if (challenge === undefined) {
+        const isRefused = authorized && response.status >= 400;
+        return { response, authorized, ...(isRefused && (await this.#loginTo(about()))) };
+      }
       // A second answer is worth its token only when the registry names a scope that the first had not.
       const more = answers === 0 || (answers === 1 && authenticator.lacks(about(), challenge));
       const answer = more ? await authenticator.answer(about(), challenge, authorization, signal) : undefined;
-      if (answer === undefined) return { response, authorized, ...this.#refusedScopes(about(), challenge) };
+      if (answer === undefined) {
+        const login = authorized && (await this.#loginTo(about()));
+        return { response, authorized, ...login, ...this.#refusedScopes(about(), challenge) };
+      }
       await response.discard();
       authorization = answer;
     }
+  }
+
+  async #loginTo(access: Access): Promise<Pick<RegistryResponse, 'login'>> {
+    const login = await this.#ports.authenticator.login(access);
+    return login === undefined ? {} : { login };
   }
 
   #refusedScopes(access: Access, challenge: Challenge): Pick<RegistryResponse, 'scopes'> {

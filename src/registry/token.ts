@@ -4,6 +4,7 @@ import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { readErrors } from './answer.js';
 import { basicAuthorization, type Credential } from './credentials/credential.js';
+import { loginMends } from './credentials/login.js';
 
 const TOKEN_ANSWER_LIMIT = 128 * 1024;
 /** What a refusal says is shown in one line: its beginning is enough. */
@@ -163,7 +164,7 @@ async function refused(
     const code = status === 401 ? 'registry_unauthorized' : 'registry_denied';
     return new DeployerError(code, `the token server ${realm.host} refused to give a token ${who}`, {
       evidence,
-      suggestions: [`log in again: docker login ${host}`, 'in CI: set the variable DOCKER_AUTH_CONFIG'],
+      suggestions: loginMends(credential, host),
     });
   }
   return new DeployerError('registry_unavailable', `the token server ${realm.host} failed`, {

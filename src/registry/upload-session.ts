@@ -4,7 +4,7 @@ import { cleanLine } from '../lib/text.js';
 import type { Digest } from '../oci/digest.js';
 import { ERROR_BODY_LIMIT, readAnswer } from './answer.js';
 import { pushRefusalOf } from './push-refusal.js';
-import type { RegistryRequest, RegistryRequests, RepositoryAccess } from './requests.js';
+import type { RegistryRequest, RegistryRequests, RegistryResponse, RepositoryAccess } from './requests.js';
 
 /** Where an upload goes on, as the registry last said. */
 export interface UploadPlace {
@@ -107,7 +107,7 @@ export class UploadSession {
         await sent.response.discard();
         sent = await this.#requests.send(this.#access, { ...given, target });
       }
-      return await this.#read(request, sent.response, sent.authorized);
+      return await this.#read(request, sent);
     } catch (error) {
       if (error instanceof DeployerError && this.#requests.retry.codes.has(error.code))
         return { setback: { status: 0, error } };
@@ -115,7 +115,7 @@ export class UploadSession {
     }
   }
 
-  async #read(request: RegistryRequest, response: HttpResponse, authorized: boolean): Promise<UploadAnswer> {
+  async #read(request: RegistryRequest, { response, ...sent }: RegistryResponse): Promise<UploadAnswer> {
     const { status, headers } = response;
     if (status === 202 || status === 204) {
       await response.discard();
@@ -127,7 +127,7 @@ export class UploadSession {
     }
     const answer = await readAnswer(
       response,
-      { method: request.method, accept: [], authorized },
+      { method: request.method, accept: [], ...sent },
       ERROR_BODY_LIMIT,
     );
     const error = pushRefusalOf(answer, this.#access, `the blob ${this.#digest}`);

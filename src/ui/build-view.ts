@@ -12,9 +12,12 @@ export interface BuildView extends Pick<DeployView, 'interject' | 'endsWithFailu
   close(): Promise<void>;
 }
 
-/** What is done as lines that stay, and on a terminal what runs as one that is drawn over. */
+/**
+ * What is done as lines that stay, and on a terminal what runs as one that is drawn over; nothing under `--quiet`.
+ * `--json` changes none of it: its document goes to stdout.
+ */
 export function chooseBuildView(io: Io): BuildView {
-  if (io.json || io.quiet) return new BuildLines(io, () => []);
+  if (io.quiet) return new BuildLines(io, () => []);
   return io.interactive ? new BuildTerminal(io) : new BuildLines(io, plainBuildLines);
 }
 

@@ -51,11 +51,15 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'a build flag that deploy can not read': {
     args: [...DEPLOY, '.', '--build-secret', 'npm'],
-    says: /^✖ --build-secret: "npm" is not known\n {2}Try: deployer deploy \. --image REF --build-secret id=NAME,src=FILE\n$/,
+    says: /^✖ --build-secret: "npm" is not known; expected id=NAME,src=FILE or id=NAME,env=VARIABLE\n {2}Try: deployer deploy \. --image REF --build-secret id=NAME,src=FILE\n$/,
   },
   'a cache of a kind that is not known': {
     args: [...DEPLOY, '.', '--cache-to', 'type=local,dest=x'],
     says: /^✖ --cache-to: type "local" is not known; expected registry or inline\n(?: {2}Try: --cache-\S+ \S+\n)+$/,
+  },
+  'a folder without a Dockerfile': {
+    args: ['build', '--tag', 'shop:v1'],
+    says: /^✖ the Dockerfile \/\S+\/empty\/Dockerfile is not there\n {2}Try: name it: --dockerfile FILE/,
   },
   "a flag as docker's own": {
     args: [...DEPLOY, '.', '--secret', 'id=npm,src=.npmrc'],
@@ -142,6 +146,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     stdout: /"message": "--raw and --json exclude each other"/,
     says: /^$/,
   },
+  'a platform that the target does not run': {
+    args: [...DEPLOY, '--platform', 'linux/arm64'],
+    exit: 5,
+    says: /^✖ --platform: fly runs linux\/amd64 only, not linux\/arm64\n {2}Try: leave --platform out, or --platform linux\/amd64\n$/,
+  },
   'a registry that is none': {
     args: ['image', 'inspect', 'example:v1', '--insecure-registry', 'a b'],
     says: /^✖ --insecure-registry: "a b" is no registry; expected HOST\[:PORT\]\n/,
@@ -149,6 +158,10 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   'a registry that is a URL': {
     args: ['image', 'inspect', 'example:v1', '--insecure-registry', 'http://localhost:5000'],
     says: /^✖ --insecure-registry: "http:\/\/localhost:5000" is no registry; /,
+  },
+  'a digest that is cut short, behind a tag': {
+    args: ['deploy', '-a', 'shop', '-i', 'localhost:5001/hello:v1@sha256:abc'],
+    says: /^✖ "localhost:5001\/hello:v1@sha256:abc" is no image reference: "sha256:abc" is no digest/,
   },
   'credentials in a reference': {
     args: ['image', 'inspect', 'robot:pw@registry.example.com/app:v1'],
@@ -283,7 +296,7 @@ describe('input that can not be acted on', function () {
     await bystander.stop();
   });
 
-  it('is named, with exit 2 (6 for a build, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
+  it('is named, with exit 2 (6 for a build, 5 for what the target does not run, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
     const folder = join(stage.folder, 'empty');
     await mkdir(join(folder, 'folder'), { recursive: true });
     await mkdir(join(folder, '.git'), { recursive: true });

@@ -344,6 +344,39 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(nowhere.code, nowhere.stderr).to.equal(7);
   });
 
+  it('from an image that is not there names the line of its FROM', async () => {
+    await using context = await makeContext({
+      Dockerfile: `# a comment\nARG BASE=${registry.host}/absent\nFROM $BASE:1\nRUN true\n`,
+    });
+    const { code, stderr } = await run([context.path, '--tag', 'never:1']);
+    expect(code, stderr).to.equal(6);
+    expect(stderr)
+      .to.match(/^✖ the build failed: \S*Dockerfile:3: .*absent:1/m)
+      .and.match(/ Try: mend \S*Dockerfile:3 or what it works on/);
+  });
+
+  it('that fails at a secret which was not given says how to give it', async () => {
+    for (const [mount, says] of [
+      ['id=tok', /can't open '\/run\/secrets\/tok'/],
+      ['id=tok,required=true', /Dockerfile:2: .*secret tok.* not found/],
+    ] as const) {
+      await using context = await makeContext({
+        Dockerfile: `FROM ${BASE}\nRUN --mount=type=secret,${mount} cat /run/secrets/tok\n`,
+      });
+      const { code, stderr } = await run([
+        context.path,
+        '--tag',
+        'never:1',
+        '--build-secret',
+        'id=other,env=HOME',
+      ]);
+      expect(code, stderr).to.equal(6);
+      expect(stderr)
+        .to.match(says)
+        .and.contain('Try: give the step its secret: --build-secret id=tok,src=FILE\n');
+    }
+  });
+
   it('gives a secret to the step that mounts it, and leaves it nowhere', async () => {
     const secret = 'very-secret-value-42';
     await using context = await makeContext({

@@ -1,5 +1,11 @@
 import { instructionsOf } from './dockerfile-lines.js';
-import { parseReference } from '../../oci/reference.js';
+import { manifestNameOf, parseReference, repositoryOf, type Reference } from '../../oci/reference.js';
+
+interface BaseImage {
+  /** Where it is named first; from 1. */
+  readonly line: number;
+  readonly reference: Reference;
+}
 
 /**
  * The registries that a Dockerfile's images come from: of its FROM lines and of COPY --from. A name that hangs on
@@ -7,11 +13,38 @@ import { parseReference } from '../../oci/reference.js';
  * @param buildArgs what the ARGs before the first FROM are set to
  */
 export function registriesOf(dockerfile: string, buildArgs: Readonly<Record<string, string>>): string[] {
+  return [...new Set(baseImagesOf(dockerfile, buildArgs).map(({ reference }) => reference.domain))];
+}
+
+/**
+ * The line that names the image which a step asks a registry about.
+ * @param step `[internal] load metadata for docker.io/library/alpine:latest`
+ * @returns undefined for any other step, and for an image whose name only the build knows
+ */
+export function lineOfBaseImage(
+  dockerfile: string,
+  buildArgs: Readonly<Record<string, string>>,
+  step: string,
+): number | undefined {
+  const [, name] = /^\[internal\] load metadata for (\S+)$/.exec(step) ?? [];
+  const [asked] = name === undefined ? [] : referenceIn(name);
+  if (asked === undefined) return undefined;
+  return baseImagesOf(dockerfile, buildArgs).find(({ reference }) => isSame(reference, asked))?.line;
+}
+
+function isSame(one: Reference, other: Reference): boolean {
+  return repositoryOf(one) === repositoryOf(other) && manifestNameOf(one) === manifestNameOf(other);
+}
+
+function baseImagesOf(dockerfile: string, buildArgs: Readonly<Record<string, string>>): BaseImage[] {
   const args = new Map<string, string>();
   const stages = new Set<string>(['scratch']);
-  const images = new Set<string>();
+  const images: BaseImage[] = [];
   let inStage = false;
-  for (const { text } of instructionsOf(dockerfile)) {
+  for (const { line, text } of instructionsOf(dockerfile)) {
+    const add = (name: string): void => {
+      for (const reference of referenceIn(name)) images.push({ line, reference });
+    };
     const [keyword, ...words] = text.split(' ');
     const operands = words.filter((word) => !word.startsWith('--'));
     if (keyword === 'ARG' && !inStage) {
@@ -20,14 +53,14 @@ export function registriesOf(dockerfile: string, buildArgs: Readonly<Record<stri
       inStage = true;
       const [image = '', as = '', stage = ''] = operands;
       const name = substitute(unquoted(image), args);
-      if (name !== undefined && !stages.has(name.toLowerCase())) images.add(name);
+      if (name !== undefined && !stages.has(name.toLowerCase())) add(name);
       if (/^as$/i.test(as)) stages.add(stage.toLowerCase());
     } else if (keyword === 'COPY') {
       const from = words.find((word) => word.startsWith('--from='))?.slice('--from='.length);
-      if (from !== undefined && !stages.has(from.toLowerCase()) && !/^\d+$/.test(from)) images.add(from);
+      if (from !== undefined && !stages.has(from.toLowerCase()) && !/^\d+$/.test(from)) add(from);
     }
   }
-  return [...new Set([...images].flatMap(domainOf))];
+  return images;
 }
 
 function declare(word: string, given: Readonly<Record<string, string>>, args: Map<string, string>): void {
@@ -54,10 +87,10 @@ function unquoted(word: string): string {
   return word.replace(/^(["'])(.*)\1$/, '$2');
 }
 
-/** The build says itself what is wrong with a name. */
-function domainOf(image: string): string[] {
+/** None where it is no name: the build says itself what is wrong with it. */
+function referenceIn(image: string): Reference[] {
   try {
-    return [parseReference(image).domain];
+    return [parseReference(image)];
   } catch {
     return [];
   }

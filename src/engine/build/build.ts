@@ -96,6 +96,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text },
+      secrets: [...request.secrets.keys()],
       ...askedOf(request, ports),
     });
   }
@@ -107,12 +108,14 @@ export function askedOf(
     target,
     targetFrom = '--build-target',
     platforms,
-  }: Pick<BuildSettings, 'target' | 'targetFrom' | 'platforms'>,
+    buildArgs,
+  }: Pick<BuildSettings, 'target' | 'targetFrom' | 'platforms' | 'buildArgs'>,
   { hostPlatform }: Pick<BuildPorts, 'hostPlatform'>,
-): Pick<BuildFailure, 'target' | 'platforms'> {
+): Pick<BuildFailure, 'target' | 'platforms' | 'buildArgs'> {
   return {
     ...(target === undefined ? {} : { target: { stage: target, from: targetFrom } }),
     platforms: { asked: platforms, host: hostPlatform },
+    buildArgs,
   };
 }
 

@@ -2,8 +2,10 @@ import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
 import type { Platform } from '../../oci/descriptor.js';
+import { lineOfBaseImage } from './base-images.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
+import { mountedSecrets } from './secret-mounts.js';
 
 /** What the engine says of why there is no image. */
 export class BuildError extends Error {}
@@ -21,6 +23,9 @@ export interface BuildFailure {
     /** `linux/amd64` */
     readonly host: string;
   };
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** The ids that were given; undefined where the builder takes no secrets. */
+  readonly secrets?: readonly string[];
 }
 
 /** Words that BuildKit and the frontend put before what went wrong. */
@@ -28,26 +33,39 @@ const PREFIXES =
   /^(?:rpc error: code = \w+ desc = |failed to solve(?: with frontend [\w.]+)?: |failed to (?:create LLB definition|read dockerfile|build LLB|compute cache key): |failed to load cache key: )/;
 
 /** Why a build failed, with the line of the Dockerfile and what the step printed last. */
-export function buildFailed({ message, step, dockerfile, target, platforms }: BuildFailure): DeployerError {
+export function buildFailed(failure: BuildFailure): DeployerError {
+  const { message, step, dockerfile, target, platforms, buildArgs = {} } = failure;
   const reason = withoutPrefixes(cleanLine(message, 1000));
   if (target !== undefined && NO_SUCH_STAGE.test(reason)) return noSuchStage(reason, target, dockerfile);
   const syntaxLine = /parse error(?: on)? line (\d+)/i.exec(reason)?.[1];
   if (syntaxLine !== undefined) return syntaxError(reason, `${dockerfile.name}:${syntaxLine}`);
-  const line = step === undefined ? undefined : lineOfStep(dockerfile.text, step.name);
+  const line =
+    step &&
+    (lineOfStep(dockerfile.text, step.name) ?? lineOfBaseImage(dockerfile.text, buildArgs, step.name));
   const where = line === undefined ? dockerfile.name : `${dockerfile.name}:${line}`;
   const code = codeOf(reason);
   const said = [reason, ...(step?.lines ?? [])];
   const text = headline(reason, step, where);
-  const foreign = foreignPlatform(said, step, platforms);
+  const mend = `mend ${where} or what it works on, and build again`;
+  const explained =
+    foreignPlatform(said, step, platforms) ??
+    causeIn(code, said) ??
+    secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
     evidence: [
       ...(step === undefined ? [] : [`${where}: ${step.name}`]),
       ...(step?.lines ?? []).map((printed) => `| ${printed}`),
       ...(text.endsWith(reason) ? [] : [reason]),
-      ...(foreign?.evidence ?? []),
+      ...(explained?.evidence ?? []),
     ],
-    suggestions: foreign?.suggestions ?? suggestionsFor(code, where, said),
+    suggestions: explained?.suggestions ?? [mend],
   });
+}
+
+/** Why a step failed, beyond its own words. */
+interface Explanation {
+  readonly evidence?: readonly string[];
+  readonly suggestions: readonly string[];
 }
 
 /** Of BuildKit, of Docker's classic builder, of Podman. */
@@ -71,7 +89,7 @@ function foreignPlatform(
   said: readonly string[],
   step: FailedStep | undefined,
   platforms: BuildFailure['platforms'],
-): { readonly evidence: readonly string[]; readonly suggestions: readonly string[] } | undefined {
+): Explanation | undefined {
   if (platforms === undefined || !said.some((line) => /exec format error/i.test(line))) return undefined;
   const { asked, host } = platforms;
   // With several platforms each step names its own.
@@ -88,19 +106,45 @@ function foreignPlatform(
   };
 }
 
-function suggestionsFor(code: ErrorCode, where: string, said: readonly string[]): string[] {
+function causeIn(code: ErrorCode, said: readonly string[]): Explanation | undefined {
   if (code !== 'build_failed') {
-    return ['log in to the registry of the base image: docker login HOST', 'check the name in the FROM line'];
+    return {
+      suggestions: [
+        'log in to the registry of the base image: docker login HOST',
+        'check the name in the FROM line',
+      ],
+    };
   }
   const anyOf = (words: RegExp): boolean => said.some((line) => words.test(line));
   if (anyOf(/no space left on device/i))
-    return ["make room on the engine's disk: docker system df, docker builder prune"];
+    return { suggestions: ["make room on the engine's disk: docker system df, docker builder prune"] };
   // The frontend's or the engine's own requests: a RUN that fails at them prints other words.
   if (
     anyOf(/^(?:.*: )?(?:failed to do request|Get "https?:|Head "https?:).*(?:dial tcp|lookup |i\/o timeout)/)
-  )
-    return ['check that the engine reaches the registry of the base image: its DNS and proxy are its own'];
-  return [`mend ${where} or what it works on, and build again`];
+  ) {
+    const reach =
+      'check that the engine reaches the registry of the base image: its DNS and proxy are its own';
+    return { suggestions: [reach] };
+  }
+  return undefined;
+}
+
+/** BuildKit mounts nothing in the place of one that is not required: the step finds no file, and says what it will. */
+function secretsNotGiven(
+  { dockerfile, secrets: given }: BuildFailure,
+  line: number | undefined,
+  where: string,
+  mend: string,
+): Explanation | undefined {
+  const failed = instructionsOf(dockerfile.text).find((instruction) => instruction.line === line);
+  if (failed === undefined || given === undefined) return undefined;
+  const ids = mountedSecrets(failed.text).filter((id) => !given.includes(id));
+  if (ids.length === 0) return undefined;
+  const flags = ids.map((id) => `--build-secret id=${cleanLine(id, 60)},src=FILE`).join(' ');
+  return {
+    evidence: ids.map((id) => `${where} mounts the secret "${cleanLine(id, 60)}", which was not given`),
+    suggestions: [`give the step its secret${ids.length === 1 ? '' : 's'}: ${flags}`, mend],
+  };
 }
 
 function syntaxError(reason: string, where: string): DeployerError {

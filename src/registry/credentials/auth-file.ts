@@ -2,6 +2,7 @@ import { DeployerError } from '../../lib/errors.js';
 import { lineOfJsonFault } from '../../lib/json-fault.js';
 import type { Credential } from './credential.js';
 import { serverAddressOf } from './credential.js';
+import { AUTH_VARIABLE, mendVariable } from './login.js';
 
 /** docker's config.json and podman's auth.json, as far as credentials go. */
 export interface AuthFile {
@@ -42,7 +43,9 @@ export function parseAuthFile(text: string, source: string): AuthFile {
 
 function invalid(message: string, source: string): DeployerError {
   return new DeployerError('credentials_invalid', message, {
-    suggestions: [`mend ${source}, or move it away and log in again`],
+    suggestions: [
+      source === AUTH_VARIABLE ? mendVariable() : `mend ${source}, or move it away and log in again`,
+    ],
   });
 }
 
@@ -96,7 +99,7 @@ function readEntry(entry: AuthEntry, source: string, host: string): Credential |
       'credentials_invalid',
       `${source}: the "auth" of ${host} is not base64 of USER:PASSWORD`,
       {
-        suggestions: [`log in again: docker login ${host}`],
+        suggestions: [source === AUTH_VARIABLE ? mendVariable() : `log in again: docker login ${host}`],
       },
     );
   }

@@ -4,6 +4,7 @@ import { DeployerError } from '../../lib/errors.js';
 import { entryFor, helperFor, parseAuthFile, type AuthFile } from './auth-file.js';
 import { askHelper } from './credential-helper.js';
 import type { Credential, CredentialSource } from './credential.js';
+import { AUTH_VARIABLE } from './login.js';
 
 export interface DockerCredentialOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -58,8 +59,8 @@ export class DockerCredentials implements CredentialSource {
   }
 
   async #readFiles(): Promise<readonly AuthFile[]> {
-    const inline = this.#options.env['DOCKER_AUTH_CONFIG'];
-    const files = inline ? [parseAuthFile(inline, 'DOCKER_AUTH_CONFIG')] : [];
+    const inline = this.#options.env[AUTH_VARIABLE];
+    const files = inline ? [parseAuthFile(inline, AUTH_VARIABLE)] : [];
     for (const path of this.#paths()) {
       const text = await readIfThere(path);
       if (text === undefined && path === this.#options.env['REGISTRY_AUTH_FILE']) {

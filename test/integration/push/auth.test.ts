@@ -208,6 +208,22 @@ describe('Pushing to a registry with a token server', () => {
     expect(failure.suggestions[0]).to.equal(`log in: docker login ${proxy.host}`);
   });
 
+  it('names the login whose right does not reach, and mends the variable that it lies in', async () => {
+    const copier = await copierAs(PASSWORD);
+    for (const [status, mend] of [
+      [401, 'mend or unset DOCKER_AUTH_CONFIG'],
+      [403, 'or put another login into DOCKER_AUTH_CONFIG'],
+    ] as const) {
+      proxy.script(({ method, url }) =>
+        method === 'PUT' && url.includes('/manifests/') ? { kind: 'answer', status } : undefined,
+      );
+      const failure = await failureOf(() => push(copier, `team/refused${status}`));
+      expect(failure.exit, failure.message).to.equal(4);
+      expect(failure.evidence).to.include('asked as deployer, with the login of DOCKER_AUTH_CONFIG');
+      expect(failure.suggestions.join()).to.contain(mend).and.not.contain(`docker login ${proxy.host}`);
+    }
+  });
+
   it('never shows what it knows: not in errors, warnings or the trace, not after a failure either', async () => {
     const copier = await copierAs(PASSWORD);
     proxy.script(({ method, url }) =>

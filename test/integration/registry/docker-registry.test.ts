@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
@@ -175,8 +175,8 @@ describe('A search in docker-registry with a password', () => {
   });
   after(() => registry.stop());
 
-  const find = async (env: Readonly<Record<string, string>>) => {
-    await using connection = await connectForTest({ env });
+  const find = async (env: Readonly<Record<string, string>>, home?: string) => {
+    await using connection = await connectForTest({ env, ...(home === undefined ? {} : { home }) });
     const found = await connection.search.find(parseReference(`${registry.host}/app:v1`));
     return { found, trips: connection.trips };
   };
@@ -207,6 +207,38 @@ describe('A search in docker-registry with a password', () => {
     expect(wrong.code).to.equal('registry_unauthorized');
     expect(wrong.message).to.contain('does not accept the credentials');
     expect(JSON.stringify(wrong.toDocument())).not.to.contain('hunter2');
+  });
+
+  it('does not ask who is logged in to log in, where there is no such repository', async () => {
+    for (const rest of ['nobody/here:v1', `nobody/here@${digestOf('nothing')}`]) {
+      await using connection = await connectForTest({
+        env: loggedIn(registry.host, basicEntry('me', 'pä:ss')),
+      });
+      const error = await failureOf(() => connection.search.find(parseReference(`${registry.host}/${rest}`)));
+      expect([error.code, error.exit]).to.deep.equal(['repository_not_found', 3]);
+      expect(error.suggestions).to.deep.equal([
+        'check the spelling of the repository',
+        'a private one may be hidden from who lacks the right to it: asked as me, with the login of DOCKER_AUTH_CONFIG',
+      ]);
+    }
+  });
+
+  it('names the login that was not accepted, and what mends it where it lies', async () => {
+    await using folder = await makeTempFolder('home');
+    const file = join(folder.path, '.docker', 'config.json');
+    await mkdir(dirname(file));
+    await writeFile(file, JSON.stringify({ auths: { [registry.host]: basicEntry('me', 'hunter2') } }));
+    const ofFile = await failureOf(() => find({}, folder.path));
+    expect(ofFile.evidence).to.include(`asked as me, with the login of ${file}`);
+    expect(ofFile.suggestions[0]).to.equal(`log in: docker login ${registry.host}`);
+
+    // A good login in the file helps nobody as long as the variable goes first.
+    await writeFile(file, JSON.stringify({ auths: { [registry.host]: basicEntry('me', 'pä:ss') } }));
+    const variable = loggedIn(registry.host, basicEntry('me', 'hunter2'));
+    const ofVariable = await failureOf(() => find(variable, folder.path));
+    expect(ofVariable.evidence).to.include('asked as me, with the login of DOCKER_AUTH_CONFIG');
+    expect(ofVariable.suggestions[0]).to.contain('mend or unset DOCKER_AUTH_CONFIG');
+    expect(ofVariable.suggestions.join()).to.not.contain(`docker login ${registry.host}`);
   });
 });
 
@@ -271,7 +303,9 @@ describe('A search in docker-registry with a token server', () => {
       expect(error.message).to.contain(
         'refused to give a token with the credentials from DOCKER_AUTH_CONFIG',
       );
-      expect(error.suggestions.join()).to.contain(`docker login ${registry.host}`);
+      expect(error.suggestions.join())
+        .to.contain('mend or unset DOCKER_AUTH_CONFIG')
+        .and.not.contain(`docker login ${registry.host}`);
       expect(JSON.stringify(error.toDocument())).not.to.contain('hunter2');
     }
   });

@@ -51,7 +51,8 @@ describe('The plan of a deploy', () => {
   it('refuses to hand over a platform that the target does not run, whatever the image holds', () => {
     const error = refusal(() => planFor(flyCapabilities, multiShape(), { platform: ARM64 }));
     expect(error).to.include({ code: 'platform_not_found', exit: 5 });
-    expect(error.message).to.include('linux/amd64 only, not linux/arm64');
+    expect(error.message).to.equal('--platform: example-target runs linux/amd64 only, not linux/arm64');
+    expect(error.suggestions).to.deep.equal(['leave --platform out, or --platform linux/amd64']);
   });
 
   it('refuses an image for another platform, saying what is there and how to build the right one', () => {

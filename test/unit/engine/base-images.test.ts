@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { registriesOf } from '../../../src/engine/build/base-images.js';
+import { lineOfBaseImage, registriesOf } from '../../../src/engine/build/base-images.js';
 import { encodeLogins } from '../../../src/engine/login.js';
 
 describe('the registries of a Dockerfile', () => {
@@ -39,5 +39,32 @@ describe('logins for an engine', () => {
       expect(text.length % 4).to.equal(0);
       expect(JSON.parse(Buffer.from(text, 'base64url').toString())).to.deep.equal({ password });
     }
+  });
+});
+
+describe('the line that names a base image', () => {
+  const DOCKERFILE = [
+    ...[
+      'ARG TAG=1',
+      'FROM base AS one',
+      '# a comment',
+      'FROM --platform=linux/amd64 localhost:5001/absent:$TAG',
+    ],
+    ...['COPY --from=one /a /', 'COPY --from=docker.io/library/busybox /b /'],
+  ].join('\n');
+  const METADATA = '[internal] load metadata for ';
+
+  it('is found by the name that the engine asks for, whole and with its tag', () => {
+    for (const [name, line] of [
+      ['docker.io/library/base:latest', 2],
+      ['localhost:5001/absent:1', 4],
+      ['docker.io/library/busybox:latest', 6],
+      ['localhost:5001/absent:2', undefined],
+      ['docker.io/library/one:latest', undefined],
+      ['no name', undefined],
+    ] as const)
+      expect(lineOfBaseImage(DOCKERFILE, {}, METADATA + name), name).to.equal(line);
+    expect(lineOfBaseImage(DOCKERFILE, { TAG: '2' }, `${METADATA}localhost:5001/absent:2`)).to.equal(4);
+    expect(lineOfBaseImage(DOCKERFILE, {}, '[internal] load build context')).to.equal(undefined);
   });
 });

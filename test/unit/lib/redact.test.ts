@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { shownInput, Redactor } from '../../../src/lib/redact.js';
+import { shownInput, Redactor, withoutUserinfo } from '../../../src/lib/redact.js';
 
 describe('Redaction', () => {
   it('takes out the values of the token variables, whole, in parts, and as they stand in a URL', () => {
@@ -84,6 +84,31 @@ describe('Redaction', () => {
     }
     const digest = `sha256:${'a'.repeat(64)}`;
     expect(shownInput(`oci:layout@${digest}`, 200)).to.equal(`oci:layout@${digest}`);
+  });
+
+  it('takes the tag before a digest for no credentials, also where the digest is cut short', () => {
+    for (const digest of ['sha256:abc', 'sha256:', 'sha512:12', `sha256:${'a'.repeat(64)}`, 'sha256:ABC_']) {
+      const reference = `localhost:5001/hello:v1@${digest}`;
+      expect(withoutUserinfo(reference)).to.equal(reference);
+      expect(shownInput(reference, 200)).to.equal(reference);
+      const redactor = Redactor.fromEnvironment({}, ['deploy', '--image', reference]);
+      expect(redactor.redact(`"${reference}" is wrong`)).to.equal(`"${reference}" is wrong`);
+    }
+  });
+
+  it('masks credentials that stand before a reference with a digest, or before a host that is called like one', () => {
+    for (const [text, masked] of [
+      ['robot:s3cret@host/app:1@sha256:abc', '***@host/app:1@sha256:abc'],
+      [`robot:s3c@ret@host/app@sha256:${'a'.repeat(64)}`, `***@host/app@sha256:${'a'.repeat(64)}`],
+      ['robot:s3cret@sha256:5000/app', '***@sha256:5000/app'],
+      ['https://robot:s3cret@sha256:443', 'https://***@sha256:443'],
+    ] as const) {
+      expect(shownInput(text, 200), text).to.be.oneOf([masked, masked.replace('https://', '')]);
+      const redactor = Redactor.fromEnvironment({}, [text]);
+      expect(redactor.redact(`"${text}"`), text)
+        .to.not.contain('s3c')
+        .and.not.contain('ret@');
+    }
   });
 
   it('answers to hostile text of 100 kB in no time', () => {

@@ -69,4 +69,47 @@ describe('why a build failed', () => {
       expect(error.suggestions).to.deep.equal(['mend Dockerfile:2 or what it works on, and build again']);
     }
   });
+
+  const withSecrets = (step: string, given: readonly string[] | undefined, message = 'exit code: 1') => {
+    const text = `FROM base\n${step}\n`;
+    return buildFailed({
+      message,
+      step: { name: `[2/2] ${step}`, error: '', lines: ["cat: can't open '/run/secrets/tok'"] },
+      dockerfile: { name: 'Dockerfile', text },
+      ...(given === undefined ? {} : { secrets: given }),
+    });
+  };
+  const GIVE = 'give the step its secret: --build-secret id=tok,src=FILE';
+  const MEND = 'mend Dockerfile:2 or what it works on, and build again';
+
+  it('is, of a step that mounts a secret which was not given, most likely that', () => {
+    for (const step of [
+      'RUN --mount=type=secret,id=tok cat /run/secrets/tok',
+      'RUN --network=none --mount=id=tok,type=secret,required=true make',
+      'RUN --mount=type=cache,target=/c --mount=type=secret,target=/etc/tok make',
+      'RUN --mount=type=secret,id=given --mount=type=secret,id=tok make',
+    ]) {
+      const error = withSecrets(step, ['given']);
+      expect(error.evidence, step).to.include('Dockerfile:2 mounts the secret "tok", which was not given');
+      expect(error.suggestions, step).to.deep.equal([GIVE, MEND]);
+    }
+    const required = withSecrets('RUN --mount=type=secret,id=tok,required make', [], 'secret tok: not found');
+    expect(required.message).to.equal('the build failed: Dockerfile:2: secret tok: not found');
+    expect(required.suggestions).to.deep.equal([GIVE, MEND]);
+    const two = withSecrets('RUN --mount=type=secret,id=a --mount=type=secret,id=b make', []);
+    expect(two.suggestions[0]).to.equal(
+      'give the step its secrets: --build-secret id=a,src=FILE --build-secret id=b,src=FILE',
+    );
+  });
+
+  it('is no secret where each was given, the id is not known before, or the builder takes none', () => {
+    for (const error of [
+      withSecrets('RUN --mount=type=secret,id=tok cat /run/secrets/tok', ['tok']),
+      withSecrets('RUN --mount=type=secret,id=tok cat /run/secrets/tok', undefined),
+      withSecrets('RUN --mount=type=secret,id=$WHICH make', []),
+      withSecrets('RUN --mount=type=cache,target=/tok make', []),
+      withSecrets('RUN echo --mount=type=secret,id=tok', []),
+    ])
+      expect(error.suggestions).to.deep.equal([MEND]);
+  });
 });

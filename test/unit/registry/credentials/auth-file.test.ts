@@ -140,4 +140,15 @@ describe("docker's config.json", () => {
       expect(find({ 'ghcr.io': { auth } }, 'quay.io')).to.equal(undefined);
     }
   });
+
+  it('that is a variable is mended there: what docker login keeps comes after it', () => {
+    const variable = 'DOCKER_AUTH_CONFIG';
+    for (const text of ['{"auths"', '[]', '{"auths":{"ghcr.io":{"auth":"not-base64!"}}}']) {
+      const error = thrownBy(() => entryFor(parseAuthFile(text, variable), 'ghcr.io', 'team/app'));
+      expect(error.message).to.contain(variable);
+      expect(error.suggestions.join(), text)
+        .to.contain('mend or unset DOCKER_AUTH_CONFIG')
+        .and.not.contain('docker login ghcr.io');
+    }
+  });
 });
