@@ -153,6 +153,7 @@ export class MachineRun {
     } finally {
       ended.abort();
       this.#instance = undefined;
+      this.#suspended = false;
       this.#monitor?.stop();
       this.#monitor = undefined;
       await instance.remove();

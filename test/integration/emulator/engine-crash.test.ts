@@ -76,6 +76,19 @@ describe('machines whose Docker Engine crashes', function () {
     expect(await containers()).to.deep.equal([web.id]);
   });
 
+  it('that were suspended have lost their memory, are started again, and obey', async () => {
+    const { id } = await create(IDLE);
+    await inState(id, 'started');
+    await test.client.ok(`POST ${M}/${id}/suspend`);
+    await inState(id, 'suspended');
+    await engine.crash();
+    await engine.startAgain();
+    await inState(id, 'started');
+    await test.client.ok(`POST ${M}/${id}/stop`);
+    await inState(id, 'stopped');
+    expect(await containers()).to.deep.equal([]);
+  });
+
   it('fail when they are updated while it is away, and take the next update when it is back', async () => {
     const { id } = await create({ services: [SERVICE] });
     await healthy(id);
