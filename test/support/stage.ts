@@ -93,8 +93,11 @@ export async function setStage(options: Partial<EmulatorOptions> = {}): Promise<
     run: (args, run) => start(args, run).finished,
     machines: (app) => platform.client.ok<readonly MachineAnswer[]>(`GET /apps/${app}/machines`),
     async [Symbol.asyncDispose]() {
-      await platform.stop();
-      await folder.remove();
+      try {
+        await platform.stop();
+      } finally {
+        await folder.remove();
+      }
     },
   };
 }
