@@ -1,7 +1,8 @@
 import { DeployerError, messageOf, type ErrorCode } from '../../lib/errors.js';
 import { shortDigest } from '../../oci/digest.js';
 import type { ReleaseIdentity, Unit } from '../target.js';
-import type { Stuck, Touched } from './undo.js';
+import type { Touched } from './touched.js';
+import type { Stuck } from './undo.js';
 
 /** What a release that failed says to its user. */
 export interface Failure {

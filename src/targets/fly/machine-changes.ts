@@ -11,7 +11,7 @@ import type { MachinesApi } from './machines-api.js';
 import type { FlyPlan, MachineChange } from './plan.js';
 import { METADATA, type ReleaseHealth } from './release-metadata.js';
 import { steadyTimeOf } from './steadiness.js';
-import type { Touched } from './undo.js';
+import type { Touched } from './touched.js';
 import { Vigil } from './vigil.js';
 import type { Voice } from './voice.js';
 import { Watch } from './watch.js';

@@ -9,7 +9,7 @@ import { undoneConfig } from './machine-config.js';
 import type { MachinesApi } from './machines-api.js';
 import { METADATA, readReleaseMetadata } from './release-metadata.js';
 import { steadyTimeOf } from './steadiness.js';
-import type { Touched } from './undo.js';
+import type { Touched } from './touched.js';
 import { waitStarted } from './wait-started.js';
 import { Watch } from './watch.js';
 import { untilSteady, updateMachine } from './write-once.js';

@@ -4,26 +4,12 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseEvent } from '../target.js';
 import { isPassing } from './api-error.js';
-import { markRun, type RunMark } from './health.js';
+import { markRun } from './health.js';
 import type { Machine } from './machine.js';
 import { machineFailure } from './machine-failure.js';
 import { restore, upAgain, type Restored, type RestoreOptions } from './restore.js';
+import type { Touched } from './touched.js';
 import { within } from './within.js';
-
-/** A machine that a release has written to. */
-export interface Touched {
-  readonly id: string;
-  /** As it was read, under the lease, before the write; undefined for a machine that the release created. */
-  readonly before: Machine | undefined;
-  /** Set once it has become healthy in the new release: what of it counts from then on. */
-  healthy?: RunMark | undefined;
-  /** Set once it is watched in the new release. */
-  mark?: RunMark;
-  /** Why it is down, as the undo found it; empty where it was not. */
-  down?: string;
-  /** As the undo saw it last. */
-  last?: Machine | undefined;
-}
 
 /** A machine that could not be put back. */
 export interface Stuck {
