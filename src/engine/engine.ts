@@ -42,11 +42,16 @@ export class Engine {
 
   /**
    * An answer's document; undefined where it has none.
-   * @throws EngineRefusal; DeployerError `engine_unavailable` when the connection breaks
+   * @throws EngineRefusal; DeployerError `engine_unavailable` when the connection breaks, or what answers is no engine
    */
   async json(request: EngineRequest): Promise<unknown> {
-    const body = await this.bytes(request);
-    return body.length === 0 ? undefined : JSON.parse(body.toString());
+    const text = (await this.bytes(request)).toString();
+    if (text === '') return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw noDocument(text, `${request.method ?? 'GET'} ${request.path}`, error);
+    }
   }
 
   /**
@@ -143,6 +148,14 @@ function asRefusal(error: ModemError, asked: string, signal: AbortSignal | undef
     return new EngineRefusal(error.statusCode, cleanLine(message, 1000));
   }
   return engineLost(error, asked);
+}
+
+function noDocument(text: string, asked: string, cause: unknown): DeployerError {
+  return new DeployerError('engine_unavailable', 'what answers in the place of the Docker Engine is none', {
+    evidence: [`${asked}: ${cleanLine(text, 200)}`],
+    suggestions: ['check where it listens: DOCKER_HOST, docker context ls'],
+    cause,
+  });
 }
 
 /** @param asked `POST /build`, for the evidence */

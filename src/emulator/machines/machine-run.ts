@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.js';
-import { DeployerError } from '../../lib/errors.js';
+import { isEngineAway } from '../runtime/bounded-engine.js';
 import type { Instance, Runtime } from '../runtime/runtime.js';
 import { CheckMonitor, checksOf, type CheckResult } from './check-monitor.js';
 import type { Faults, StartFaults } from './faults.js';
@@ -126,9 +126,8 @@ export class MachineRun {
     try {
       return await this.#runOnce(restarts);
     } catch (error) {
-      const isAway = error instanceof DeployerError && error.code === 'engine_unavailable';
       const { restart } = this.#machine.config;
-      if (isAway && restarts > 0 && shouldRestart(restart, NOT_STARTED, restarts)) return true;
+      if (isEngineAway(error) && restarts > 0 && shouldRestart(restart, NOT_STARTED, restarts)) return true;
       throw error;
     }
   }
