@@ -80,6 +80,7 @@ function asCommonJs(code) {
 const UNDICI = /\/node_modules\/undici\//;
 const UNDICI_CORE = /\/node_modules\/undici\/lib\/core\/(?:util|request)\.js$/;
 const OCLIF = /\/node_modules\/@oclif\/core\//;
+const DOCKERODE = /\/node_modules\/(?:dockerode|docker-modem)\//;
 
 /** undici's parser, for processors with and without SIMD. As Base64 in its chunk both would be read at each start. */
 const WASM = { 'llhttp_simd.wasm': withSimd, 'llhttp.wasm': withoutSimd };
@@ -165,6 +166,13 @@ const SLIMMED = [
     ['./tree', 'exports.tree = { lookup: () => undefined }'],
     ['./constants', 'exports.headerNameLowerCasedRecord = { __proto__: null }'],
   ].map(([module, contents]) => ({ module, contents, importer: UNDICI_CORE })),
+  // 90 ms and a megabyte for gRPC and SSH: dockerode's own sessions and builds, and its own way over SSH, of which
+  // nothing is used here (src/engine has its own).
+  ...['./ssh', './session', './buildkit', 'tar-fs', '@balena/dockerignore'].map((module) => ({
+    module,
+    importer: DOCKERODE,
+    contents: `module.exports = () => { throw new Error('${module} of dockerode is not in this bundle') }`,
+  })),
   // The bundle is handed to oclif as a plugin that is loaded already (src/cli/bundled-plugin.ts), without hooks, help or
   // topics in files of their own: what oclif looks for such things with is not needed.
   ...[
@@ -217,7 +225,7 @@ const SLIMMED = [
   {
     // 6 ms, for terminals' sake, where nobody asked for it.
     module: 'debug',
-    importer: OCLIF,
+    importer: new RegExp(`${OCLIF.source}|${DOCKERODE.source}`),
     contents: `
       const silent = Object.assign(() => undefined, { enabled: false });
       module.exports = process.env.DEBUG ? require('debug') : () => silent;`,

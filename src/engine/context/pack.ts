@@ -3,9 +3,10 @@ import { BLOCK, LARGEST_HEADER, paddingAfter, writeTarHeader, type TarEntry } fr
 import type { WriteOn } from '../upload.js';
 import { asUnreadable, changed, READ_FILE } from './content.js';
 import { ContextSize } from './size.js';
-import { deviceOf, Slices, walkInPlace, type ContextEntry, type WalkOptions } from './walk.js';
+import { deviceOf, Slices, walkContext, type ContextEntry, type WalkOptions } from './walk.js';
 
-export interface PackOptions extends Pick<WalkOptions, 'excluded' | 'signal'> {
+export interface PackOptions extends Pick<WalkOptions, 'excluded'> {
+  readonly signal?: AbortSignal;
   /** Files at the root of the archive, in the place of what the context has under that name. */
   readonly placed: ReadonlyMap<string, Buffer>;
   /** Told the bytes of content as they are packed. */
@@ -82,9 +83,9 @@ class Packer {
     await this.#written;
   }
 
-  #walk(): ReturnType<typeof walkInPlace> {
+  #walk(): ReturnType<typeof walkContext> {
     const { excluded, onWarning } = this.#options;
-    return walkInPlace(this.#root, {
+    return walkContext(this.#root, {
       ...(excluded === undefined ? {} : { excluded }),
       onLeftOut: (path, reason) => onWarning(`${path} is left out: ${reason}`),
       look: (path) => this.#look(path),

@@ -25,7 +25,6 @@ export interface WalkOptions {
    * nothing for is looked at as all else.
    */
   readonly look?: (path: string) => BigIntStats | undefined;
-  readonly signal?: AbortSignal;
 }
 
 /** milliseconds for which nothing else gets its turn */
@@ -57,20 +56,12 @@ export class Slices {
  * What lies below a folder, a folder before its content, names sorted bytewise. A folder that is excluded, or not
  * among the included, is told all the same when something in it is not. Links are not followed.
  *
- * The system calls are made in place, a slice of time at once: each would take ten times as long through the pool
- * of threads, which is seconds with 100,000 files.
+ * The system calls are made in place: each would take ten times as long through the pool of threads, which is seconds
+ * with 100,000 files. Who asks makes the pauses (`Slices`): undefined stands for what is passed over, which takes its
+ * time too.
  * @throws DeployerError `context_unreadable`, naming the path
  */
-export async function* walkContext(root: string, options: WalkOptions = {}): AsyncGenerator<ContextEntry> {
-  const slices = new Slices(options.signal);
-  for (const entry of walkInPlace(root, options)) {
-    if (entry !== undefined) yield entry;
-    if (slices.isOver()) await slices.pause();
-  }
-}
-
-/** As `walkContext`, for who makes the pauses: undefined stands for what is passed over, which takes its time too. */
-export function walkInPlace(root: string, options: Omit<WalkOptions, 'signal'>): Found {
+export function walkContext(root: string, options: WalkOptions = {}): Found {
   return new Walk(root, options).folder({ path: '', excluded: undefined, included: undefined });
 }
 

@@ -3,15 +3,15 @@ import { contentOf, readAtOnce } from '../context/content.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
 import { ContextSize } from '../context/size.js';
-import { deviceOf, unreadable, walkContext, type ContextEntry } from '../context/walk.js';
+import { deviceOf, Slices, unreadable, walkContext, type ContextEntry } from '../context/walk.js';
 import {
   decodePacket,
   encodeData,
   encodeEnd,
   encodeEndOfData,
   encodeError,
-  encodeStat,
   END_OF_STATS,
+  StatEncoder,
   type FileStat,
 } from './fsutil-messages.js';
 import { GRPC_CODE, GrpcStatus } from './grpc-messages.js';
@@ -30,6 +30,8 @@ export interface FileSyncOptions {
   readonly onFailure: (error: DeployerError) => void;
 }
 
+/** Files that are told of in one write. */
+const STATS_AT_ONCE = 100;
 /** Files that are read at the same time. */
 const SENDERS = 4;
 /** Bytes up to which a file is read in place: the way through the pool of threads takes longer than the read. */
@@ -88,11 +90,19 @@ class FolderSender {
       ...(excluded === undefined ? {} : { excluded }),
       ...(included === undefined ? {} : { included }),
       onLeftOut: (path, reason) => this.#options.onWarning(`${path} is left out: ${reason}`),
-      signal: AbortSignal.any([signal, this.#call.ended]),
     });
+    const slices = new Slices(AbortSignal.any([signal, this.#call.ended]));
+    const encoder = new StatEncoder();
     const size = new ContextSize();
+    let packets: Uint8Array[] = [];
     let id = 0;
-    for await (const entry of entries) {
+    for (const entry of entries) {
+      if (slices.isOver() || packets.length === STATS_AT_ONCE) {
+        await this.#call.send(...packets);
+        packets = [];
+      }
+      if (slices.isOver()) await slices.pause();
+      if (entry === undefined) continue;
       if (entry.kind === 'file') this.#files.set(id, entry);
       // To the engine it would be an empty one, and all would be sent.
       if (entry.kind === 'folder' && entry.path.endsWith('.dockerignore') && followed.has(entry.path)) {
@@ -100,9 +110,9 @@ class FolderSender {
       }
       id += 1;
       size.add(entry);
-      await this.#call.send(encodeStat(statOf(entry)));
+      packets.push(encoder.encode(statOf(entry)));
     }
-    await this.#call.send(END_OF_STATS);
+    await this.#call.send(...packets, END_OF_STATS);
     const warning = size.warning();
     if (warning !== undefined) this.#options.onWarning(warning);
   }
@@ -153,7 +163,7 @@ class FolderSender {
 function statOf({ path, kind, stats, linkname }: ContextEntry): FileStat {
   return {
     path,
-    mode: goMode(stats.mode, kind),
+    mode: goMode(Number(stats.mode), kind),
     size: kind === 'file' ? Number(stats.size) : 0,
     modified: stats.mtimeNs,
     ...(linkname === undefined ? {} : { linkname }),
@@ -171,16 +181,16 @@ const GO_MODE = {
   hardlink: 0,
 } as const;
 const GO_CHARACTER_DEVICE = 2 ** 21;
-const GO_SPECIAL: readonly (readonly [bigint, number])[] = [
-  [0o4000n, 2 ** 23],
-  [0o2000n, 2 ** 22],
-  [0o1000n, 2 ** 20],
+const GO_SPECIAL: readonly (readonly [number, number])[] = [
+  [0o4000, 2 ** 23],
+  [0o2000, 2 ** 22],
+  [0o1000, 2 ** 20],
 ];
 
-function goMode(mode: bigint, kind: ContextEntry['kind']): number {
-  const isCharacterDevice = (mode & 0o170000n) === 0o020000n;
-  let result = GO_MODE[kind] + Number(mode & 0o777n) + (isCharacterDevice ? GO_CHARACTER_DEVICE : 0);
-  for (const [bit, goBit] of GO_SPECIAL) if ((mode & bit) !== 0n) result += goBit;
+function goMode(mode: number, kind: ContextEntry['kind']): number {
+  const isCharacterDevice = (mode & 0o170000) === 0o020000;
+  let result = GO_MODE[kind] + (mode & 0o777) + (isCharacterDevice ? GO_CHARACTER_DEVICE : 0);
+  for (const [bit, goBit] of GO_SPECIAL) if ((mode & bit) !== 0) result += goBit;
   return result;
 }
 

@@ -40,10 +40,16 @@ export async function* messagesIn(stream: Http2Stream): AsyncGenerator<Buffer> {
   }
 }
 
-export function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEADER + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, FRAME_HEADER);
-  return frame;
+/** Messages as they lie in a stream, one behind the other. */
+export function framed(...messages: readonly Uint8Array[]): Buffer {
+  const length = messages.reduce((sum, message) => sum + FRAME_HEADER + message.length, 0);
+  const frames = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const message of messages) {
+    frames[at] = 0;
+    frames.writeUInt32BE(message.length, at + 1);
+    frames.set(message, at + FRAME_HEADER);
+    at += FRAME_HEADER + message.length;
+  }
+  return frames;
 }

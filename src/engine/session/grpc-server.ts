@@ -15,8 +15,8 @@ export interface GrpcCall {
   metadata(name: string): string[];
   /** What the client sends; ends with its last message, throws when the call was cancelled. */
   readonly messages: AsyncIterable<Buffer>;
-  /** Resolves when there is room for the next. */
-  send(message: Uint8Array): Promise<void>;
+  /** Resolves when there is room for more. */
+  send(...messages: readonly Uint8Array[]): Promise<void>;
   /** Aborted when the call has ended, however. */
   readonly ended: AbortSignal;
 }
@@ -81,7 +81,7 @@ async function answer(
     await method({
       metadata: (name) => valuesOf(rawHeaders, name),
       messages: messagesIn(stream),
-      send: (message) => send(stream, message),
+      send: (...messages) => send(stream, messages),
       ended: ended.signal,
     });
   } catch (error) {
@@ -104,14 +104,14 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
 /** Bytes that wait to be written before who sends has to wait as well. */
 const SEND_BUFFER = 256 * 1024;
 
-async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {
+async function send(stream: ServerHttp2Stream, messages: readonly Uint8Array[]): Promise<void> {
   if (stream.destroyed) throw new GrpcStatus(GRPC_CODE.internal, 'the call is over');
   // What is sent in one turn goes out at once: each write by itself costs more than 1 kB of content.
   if (stream.writableCorked === 0) {
     stream.cork();
     process.nextTick(() => stream.uncork());
   }
-  stream.write(framed(message));
+  stream.write(framed(...messages));
   if (stream.writableLength < SEND_BUFFER) return;
   await new Promise<void>((resolve, reject) => {
     const settle = (done: () => void) => (): void => {

@@ -7,29 +7,31 @@ import { contentOf, readAtOnce } from '../../../src/engine/context/content.js';
 import { followPaths } from '../../../src/engine/context/follow-paths.js';
 import { PatternMatcher } from '../../../src/engine/context/pattern-matcher.js';
 import { ContextSize } from '../../../src/engine/context/size.js';
-import { walkContext, type WalkOptions } from '../../../src/engine/context/walk.js';
+import { walkContext, type ContextEntry, type WalkOptions } from '../../../src/engine/context/walk.js';
 import { makeContext } from '../../support/build-context.js';
 import { failureOf } from '../../support/failure.js';
 import { makeTempFolder } from '../../support/temp-folder.js';
 
-async function pathsIn(root: string, options?: WalkOptions): Promise<string[]> {
-  const paths: string[] = [];
-  for await (const { path } of walkContext(root, options)) paths.push(path);
-  return paths;
+function entriesIn(root: string, options?: WalkOptions): ContextEntry[] {
+  return [...walkContext(root, options)].filter((entry) => entry !== undefined);
+}
+
+function pathsIn(root: string, options?: WalkOptions): string[] {
+  return entriesIn(root, options).map(({ path }) => path);
 }
 
 describe('the walk through a build context', () => {
   it('tells a folder before its content, in the order that the engine compares in', async () => {
     await using context = await makeContext({ 'a/b': '', 'a-b': '', 'a.b': '', Z: '', ü: '', 'a/a/x': '' });
-    expect(await pathsIn(context.path)).to.deep.equal(['Z', 'a', 'a/a', 'a/a/x', 'a/b', 'a-b', 'a.b', 'ü']);
+    expect(pathsIn(context.path)).to.deep.equal(['Z', 'a', 'a/a', 'a/a/x', 'a/b', 'a-b', 'a.b', 'ü']);
   });
 
   it('sorts by bytes what JavaScript would sort otherwise, and refuses a name that is no UTF-8', async () => {
     // Above U+FFFF come surrogates, which are smaller than U+FF5E as numbers, and larger as UTF-8.
     await using context = await makeContext({ '\u{1F600}': '', '\uFF5E': '', 'é/ü': '' });
-    expect(await pathsIn(context.path)).to.deep.equal(['é', 'é/ü', '\uFF5E', '\u{1F600}']);
+    expect(pathsIn(context.path)).to.deep.equal(['é', 'é/ü', '\uFF5E', '\u{1F600}']);
     await writeFile(Buffer.concat([Buffer.from(`${context.path}/é/`), Buffer.from([0x61, 0xff])]), '');
-    expect((await failureOf(() => pathsIn(context.path))).message).to.equal(
+    expect((await failureOf(async () => pathsIn(context.path))).message).to.equal(
       "é/a\uFFFD of the build context can't be read: its name is not UTF-8",
     );
   });
@@ -37,7 +39,7 @@ describe('the walk through a build context', () => {
   it('tells an excluded folder only for what is taken back in, and enters no other', async () => {
     await using context = await makeContext({ 'docs/a/keep': '', 'docs/b/x': '', 'out/x': '', 'in/x': '' });
     const excluded = new PatternMatcher(['docs', 'out', '!docs/a/keep']);
-    expect(await pathsIn(context.path, { excluded })).to.deep.equal([
+    expect(pathsIn(context.path, { excluded })).to.deep.equal([
       ...['docs', 'docs/a', 'docs/a/keep', 'in', 'in/x'],
     ]);
   });
@@ -46,7 +48,7 @@ describe('the walk through a build context', () => {
     await using context = await makeContext({ 'src/a.ts': '', 'src/b.js': '', 'real/file': '', other: '' });
     await promisify(execFile)('ln', ['-s', '../../../real', join(context.path, 'src/link')]);
     const included = await followPaths(context.path, ['src/*.ts', 'src/link/file', 'not-there']);
-    expect(await pathsIn(context.path, included && { included })).to.deep.equal([
+    expect(pathsIn(context.path, included && { included })).to.deep.equal([
       ...['real', 'real/file', 'src', 'src/a.ts', 'src/link'],
     ]);
     expect(await followPaths(context.path, ['.'])).to.equal(undefined);
@@ -55,10 +57,8 @@ describe('the walk through a build context', () => {
   it('tells a file of several names once, and then its other names', async () => {
     await using context = await makeContext({ one: 'x' });
     await promisify(execFile)('ln', ['one', 'two'], { cwd: context.path });
-    const entries = [];
-    for await (const { path, kind, linkname } of walkContext(context.path))
-      entries.push([path, kind, linkname]);
-    expect(entries).to.deep.equal([
+    const entries = entriesIn(context.path);
+    expect(entries.map(({ path, kind, linkname }) => [path, kind, linkname])).to.deep.equal([
       ['one', 'file', undefined],
       ['two', 'hardlink', 'one'],
     ]);
@@ -69,9 +69,7 @@ describe('the walk through a build context', () => {
     await using folder = await makeTempFolder('many');
     const make = 'for d in $(seq 100); do mkdir $d; (cd $d; seq 1000 | xargs touch); done';
     await promisify(execFile)('sh', ['-c', make], { cwd: folder.path });
-    let count = 0;
-    for await (const _ of walkContext(folder.path)) count += 1;
-    expect(count).to.equal(100_100);
+    expect(entriesIn(folder.path)).to.have.lengthOf(100_100);
   });
 
   it('names the file that can not be read, or changes while it is sent', async () => {
@@ -110,7 +108,7 @@ describe('the walk through a build context', () => {
     await promisify(execFile)('chmod', ['0', at('closed'), at('folder')]);
     await asNobody(context.path, async () => {
       expect(await reading('closed', async () => undefined)).to.match(/^closed .* EACCES$/);
-      expect((await failureOf(() => pathsIn(context.path))).message).to.match(/^folder .* EACCES$/);
+      expect((await failureOf(async () => pathsIn(context.path))).message).to.match(/^folder .* EACCES$/);
     });
   });
 });
