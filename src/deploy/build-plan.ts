@@ -9,8 +9,9 @@ import { MEDIA_TYPE } from '../oci/media-types.js';
 import { formatPlatform } from '../oci/platform.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
+import { decideAdaptation, type Adapted } from './adaptation.js';
 import { requirePlatform } from './asked-platform.js';
-import { decideAdaptation, type Adapted, type PlanDocument, type PlanInputs, type PlanStep } from './plan.js';
+import type { PlanDocument, PlanInputs, PlanStep } from './plan.js';
 
 /** An image that is to be built and pushed, as far as it is known before. */
 export interface PlannedBuild {

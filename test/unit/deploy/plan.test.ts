@@ -1,12 +1,7 @@
 import { expect } from 'chai';
 import type { DeployConfig } from '../../../src/config/deploy-config.js';
-import {
-  decideAdaptation,
-  makePlan,
-  planDocument,
-  type PlanInputs,
-  type PlannedPush,
-} from '../../../src/deploy/plan.js';
+import { decideAdaptation } from '../../../src/deploy/adaptation.js';
+import { makePlan, planDocument, type PlanInputs, type PlannedPush } from '../../../src/deploy/plan.js';
 import type { Capabilities } from '../../../src/image/capabilities.js';
 import type { ImageShape } from '../../../src/image/shape.js';
 import { DeployerError } from '../../../src/lib/errors.js';
