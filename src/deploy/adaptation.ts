@@ -3,12 +3,11 @@ import { adapt, type Adaptation } from '../image/adapt.js';
 import type { ImageShape } from '../image/shape.js';
 import type { StoredManifest } from '../image/stored-manifest.js';
 import { DeployerError } from '../lib/errors.js';
-import type { Platform } from '../oci/descriptor.js';
 import { shortDigest, type Digest } from '../oci/digest.js';
 import { formatPlatform } from '../oci/platform.js';
 import type { Reference } from '../oci/reference.js';
 import type { Target } from '../targets/target.js';
-import { requirePlatform } from './asked-platform.js';
+import type { TargetPlatform } from './asked-platform.js';
 
 /** What was read before it is decided what must be done to the image. */
 export interface AdaptationInputs {
@@ -22,7 +21,8 @@ export interface AdaptationInputs {
     readonly isPrivate: boolean;
   };
   readonly shape: ImageShape;
-  readonly platform?: Platform;
+  /** As the user asks for it. */
+  readonly platform?: TargetPlatform | undefined;
 }
 
 /** What must be done to the image, and what for. */
@@ -41,7 +41,6 @@ export function decideAdaptation(
   inputs: AdaptationInputs,
 ): Adapted {
   const { found, shape, platform, requested, config } = inputs;
-  requirePlatform(platform, target);
   const decision = adapt({
     digest: found.stored.digest,
     domain: found.reference?.domain,

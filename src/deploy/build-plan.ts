@@ -10,7 +10,7 @@ import { formatPlatform } from '../oci/platform.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
 import { decideAdaptation, type Adapted } from './adaptation.js';
-import { requirePlatform } from './asked-platform.js';
+import type { TargetPlatform } from './asked-platform.js';
 import type { PlanDocument, PlanInputs, PlanStep } from './plan.js';
 
 /** An image that is to be built and pushed, as far as it is known before. */
@@ -87,13 +87,12 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
 
 /**
  * What to build for: what was asked for, else what the target runs best, whatever the engine itself would take.
- * @throws DeployerError `platform_not_found` for what the target does not run
+ * @throws DeployerError `platform_not_found` when the target runs no image at all
  */
 export function platformToBuild(
-  asked: Platform | undefined,
+  asked: TargetPlatform | undefined,
   target: Pick<Target, 'name' | 'capabilities'>,
 ): Platform {
-  requirePlatform(asked, target);
   const [best] = target.capabilities.platforms;
   const platform = asked ?? best;
   if (platform !== undefined) return platform;
