@@ -9,8 +9,9 @@ import { MEDIA_TYPE } from '../oci/media-types.js';
 import { formatPlatform } from '../oci/platform.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import type { PlannedWrite, ReleasePlan, Target } from '../targets/target.js';
-import { requirePlatform } from './asked-platform.js';
-import { decideAdaptation, type Adapted, type PlanDocument, type PlanInputs, type PlanStep } from './plan.js';
+import { decideAdaptation, type Adapted } from './adaptation.js';
+import type { TargetPlatform } from './asked-platform.js';
+import type { PlanDocument, PlanInputs, PlanStep } from './plan.js';
 
 /** An image that is to be built and pushed, as far as it is known before. */
 export interface PlannedBuild {
@@ -86,13 +87,12 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
 
 /**
  * What to build for: what was asked for, else what the target runs best, whatever the engine itself would take.
- * @throws DeployerError `platform_not_found` for what the target does not run
+ * @throws DeployerError `platform_not_found` when the target runs no image at all
  */
 export function platformToBuild(
-  asked: Platform | undefined,
+  asked: TargetPlatform | undefined,
   target: Pick<Target, 'name' | 'capabilities'>,
 ): Platform {
-  requirePlatform(asked, target);
   const [best] = target.capabilities.platforms;
   const platform = asked ?? best;
   if (platform !== undefined) return platform;

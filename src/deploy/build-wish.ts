@@ -1,6 +1,6 @@
 import type { ImageLocation } from '../image/location.js';
 import { DeployerError } from '../lib/errors.js';
-import type { Platform } from '../oci/descriptor.js';
+import type { TargetPlatform } from './asked-platform.js';
 import type { BuildRequest, BuildSource } from './building.js';
 
 /** What a deploy is asked that decides on a build. */
@@ -8,7 +8,7 @@ export interface BuildAsked {
   readonly accept: 'all' | 'docker';
   /** When it is built, and from what, if there is something. */
   readonly build: { readonly when: 'missing' | 'always' | 'never'; readonly source?: BuildSource };
-  readonly platform?: Platform;
+  readonly platform?: TargetPlatform | undefined;
 }
 
 /** Whether an image is built, as a deploy asks for it. */
@@ -69,8 +69,7 @@ export function buildWish(
     return { when, builds: false, whyNotBuilt: 'a digest is what a build gives, not what it takes' };
   if (accept === 'docker')
     return { when, builds: false, whyNotBuilt: 'what a client of old does not find may well be there' };
-  const asked = platform === undefined ? {} : { platform };
-  return { when, builds: true, toBuild: { source, reference: { ...name, tag }, ...asked } };
+  return { when, builds: true, toBuild: { source, reference: { ...name, tag }, platform } };
 }
 
 function usage(message: string, suggestion: string): DeployerError {

@@ -9,11 +9,11 @@ import type { Clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { formatSize } from '../lib/size.js';
-import type { Platform } from '../oci/descriptor.js';
 import { shortDigest } from '../oci/digest.js';
 import { mediaTypeName } from '../oci/media-types.js';
 import { formatReference, type Reference } from '../oci/reference.js';
 import type { Target } from '../targets/target.js';
+import type { TargetPlatform } from './asked-platform.js';
 import {
   ImageBuild,
   type BuildEvent,
@@ -41,7 +41,7 @@ export interface BuildRequest {
   readonly source: BuildSource;
   readonly reference: Reference & { readonly tag: string };
   /** As the user asks for it. */
-  readonly platform?: Platform;
+  readonly platform?: TargetPlatform | undefined;
 }
 
 export interface BuildingPorts

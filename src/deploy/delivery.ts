@@ -9,7 +9,8 @@ import { formatSize } from '../lib/size.js';
 import type { Digest } from '../oci/digest.js';
 import type { Reference } from '../oci/reference.js';
 import type { Capabilities } from '../targets/target.js';
-import type { Adapted, PlannedPush } from './plan.js';
+import type { Adapted } from './adaptation.js';
+import type { PlannedPush } from './plan.js';
 import type { Found } from './searching.js';
 import type { StepVoice } from './steps.js';
 

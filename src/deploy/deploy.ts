@@ -6,7 +6,9 @@ import type { OpenSourcePorts } from '../image/open-source.js';
 import { isPrivate, type PrivacyPorts } from '../image/privacy.js';
 import type { Clock } from '../lib/clock.js';
 import { asFailure } from '../lib/errors.js';
+import type { Platform } from '../oci/descriptor.js';
 import type { ReleasePlan, Target } from '../targets/target.js';
+import { decideAdaptation } from './adaptation.js';
 import { requirePlatform } from './asked-platform.js';
 import { keptInRegistry } from './build-image.js';
 import { makeBuildPlan } from './build-plan.js';
@@ -15,15 +17,16 @@ import { Building, type BuildingPorts, type BuildRequest } from './building.js';
 import { announce, carryOut, toItsEnd, type Deployed } from './carry-out.js';
 import { Delivery, repositoryUrl, type DeliveryPorts } from './delivery.js';
 import type { EventSink } from './events.js';
-import { decideAdaptation, makePlan, summaryOfStep } from './plan.js';
+import { makePlan, summaryOfStep } from './plan.js';
 import type { DeployResult } from './result.js';
 import { describeFound, describeMissing, lookAt, Searching, type Found } from './searching.js';
 import { Steps } from './steps.js';
 
-export interface DeployRequest extends BuildAsked {
+export interface DeployRequest extends Omit<BuildAsked, 'platform'> {
   readonly config: DeployConfig;
   /** As the user wrote it. */
   readonly image: string;
+  readonly platform?: Platform;
   readonly releaseId: string;
   readonly rollback: boolean;
   readonly detach: boolean;
@@ -47,11 +50,11 @@ export interface DeployPorts<State, R extends ReleasePlan> extends OpenSourcePor
  * @throws DeployerError whatever stands in the way before the first write
  */
 export async function deploy<State, R extends ReleasePlan>(
-  request: DeployRequest,
+  asked: DeployRequest,
   ports: DeployPorts<State, R>,
 ): Promise<Deployed> {
-  const location = parseImageLocation(request.image);
-  requirePlatform(request.platform, ports.target);
+  const location = parseImageLocation(asked.image);
+  const request = { ...asked, platform: requirePlatform(asked.platform, ports.target) };
   const wish = buildWish(request, location);
   const steps = new Steps(ports.clock, ports.sink);
   const copying = copyPorts(ports);
@@ -86,7 +89,7 @@ export async function deploy<State, R extends ReleasePlan>(
 
 /** What all steps of a deploy need. */
 interface Scene<State, R extends ReleasePlan> {
-  readonly request: DeployRequest;
+  readonly request: Omit<DeployRequest, 'platform'> & BuildAsked;
   readonly ports: DeployPorts<State, R>;
   readonly steps: Steps;
   readonly copying: DeliveryPorts & { readonly clock: Clock };
@@ -203,7 +206,7 @@ function copyPorts<State, R extends ReleasePlan>({
 /** A target that pulls from any registry still can't from one where it is not logged in; in its own it is. */
 function privacyOf<State, R extends ReleasePlan>(
   location: ImageLocation,
-  { config }: DeployRequest,
+  { config }: Pick<DeployRequest, 'config'>,
   { target, privacy }: DeployPorts<State, R>,
 ): PrivacyPorts | undefined {
   const own = target.repositoryFor?.(config.app);

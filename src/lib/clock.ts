@@ -20,3 +20,17 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/** Whether it has ended before so much time has passed, which does not end it. Rejects as it does. */
+export async function endsWithin(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController();
+  const late = clock.sleep(ms, over.signal).then(
+    () => false,
+    () => false,
+  );
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    over.abort();
+  }
+}

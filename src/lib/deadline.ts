@@ -1,27 +1,35 @@
+import { systemClock, type Clock } from './clock.js';
+
+export interface Deadline {
+  readonly ms: number;
+  /** What the work is ended with then; it says what was waited for. */
+  readonly late: () => Error;
+  /** Of the caller, whose end is the work's end too. */
+  readonly signal?: AbortSignal | undefined;
+  readonly clock?: Clock;
+}
+
 /**
- * Ends an operation that takes longer than it may: its signal is aborted by the caller's own, or with `late()` when
- * the time is over. To be disposed of when the operation has ended: no timer is left behind.
+ * Gives work a signal that ends it when it takes longer than it may. No timer is left behind.
+ * @throws what the work throws, of which the signal's reason is one
  */
-export class Deadline {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  readonly #outer: AbortSignal | undefined;
-  readonly #follow = (): void => this.#controller.abort(this.#outer?.reason);
-
-  /** @param late what is thrown then; it says what was waited for */
-  constructor(ms: number, late: () => Error, outer?: AbortSignal) {
-    this.#timer = setTimeout(() => this.#controller.abort(late()), ms);
-    this.#outer = outer;
-    if (outer?.aborted === true) this.#follow();
-    outer?.addEventListener('abort', this.#follow);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  dispose(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener('abort', this.#follow);
+export async function withDeadline<Result>(
+  { ms, late, signal, clock = systemClock }: Deadline,
+  work: (end: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const end = new AbortController();
+  const done = new AbortController();
+  const follow = (): void => end.abort(signal?.reason);
+  if (signal?.aborted === true) follow();
+  // Not AbortSignal.any: a signal that lives as long as the program would collect one for every question.
+  signal?.addEventListener('abort', follow, { signal: done.signal });
+  void clock.sleep(ms, done.signal).then(
+    () => end.abort(late()),
+    () => undefined,
+  );
+  try {
+    return await work(end.signal);
+  } finally {
+    done.abort();
   }
 }

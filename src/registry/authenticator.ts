@@ -1,7 +1,7 @@
 import type { HttpClient } from '../http/client.js';
 import type { RetryPolicy } from '../http/retry.js';
 import type { Clock } from '../lib/clock.js';
-import { Deadline } from '../lib/deadline.js';
+import { withDeadline } from '../lib/deadline.js';
 import { DeployerError } from '../lib/errors.js';
 import { SharedWork } from '../lib/shared-work.js';
 import type { Challenge } from './challenge.js';
@@ -206,22 +206,20 @@ export class Authenticator {
     const realm = checkRealm(challenge.realm, access.registry);
     const credential = await credentials.find(access.host, access.path);
     const scopes = this.scopes(access);
-    const late = (): DeployerError => tooLate(realm, scopes, tokenTimeoutMs);
-    const deadline = new Deadline(tokenTimeoutMs, late, signal);
     const request: TokenRequest = {
-      host: access.host,
-      ...{ realm, scopes, namedBy: access.registry, signal: deadline.signal },
+      ...{ host: access.host, realm, scopes, namedBy: access.registry },
       ...(challenge.service === undefined ? {} : { service: challenge.service }),
       ...(credential === undefined ? {} : { credential }),
     };
+    const late = (): DeployerError => tooLate(realm, scopes, tokenTimeoutMs);
     try {
-      const token = await fetchToken(http, retry, request);
+      const token = await withDeadline({ ms: tokenTimeoutMs, late, signal }, (end) =>
+        fetchToken(http, retry, { ...request, signal: end }),
+      );
       onToken?.(grantOf(request, token));
       return token;
     } catch (error) {
       throw realmRefusal(error, realm, access.registry);
-    } finally {
-      deadline.dispose();
     }
   }
 

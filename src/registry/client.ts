@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../http/client.js';
-import { Deadline } from '../lib/deadline.js';
+import { withDeadline } from '../lib/deadline.js';
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import type { Digest } from '../oci/digest.js';
@@ -70,39 +70,32 @@ export class RegistryClient {
     return this.#ask({ reference, method: 'HEAD', path: `blobs/${digest}`, accept: [], limit: 0, signal });
   }
 
-  async #ask({
-    reference,
-    method,
-    path,
-    accept,
-    limit,
-    atOnce = 1,
-    signal,
-  }: Question): Promise<RegistryAnswer> {
-    const { domain } = reference;
+  #ask(question: Question): Promise<RegistryAnswer> {
+    const { reference, method, path, signal } = question;
     const { questionTimeoutMs: ms } = this.requests;
-    const deadline = new Deadline(ms, () => tooLate(domain, `${method} ${path}`, ms), signal);
-    const access = { domain, path: reference.path, actions: ['pull'] as const, atOnce };
+    const late = (): DeployerError => tooLate(reference.domain, `${method} ${path}`, ms);
+    return withDeadline({ ms, late, signal }, (end) => this.#askUntil(end, question));
+  }
+
+  async #askUntil(
+    end: AbortSignal,
+    { reference, method, path, accept, limit, atOnce = 1 }: Question,
+  ): Promise<RegistryAnswer> {
+    const access = { domain: reference.domain, path: reference.path, actions: ['pull'] as const, atOnce };
     // The bytes are what digests cover: no coding on the way.
     const headers = {
       'accept-encoding': 'identity',
       ...(accept.length === 0 ? {} : { accept: accept.join(', ') }),
     };
-    const { signal: overall } = deadline;
-    try {
-      for (let attempt = 1; ; attempt += 1) {
-        const { response, ...sent } = await this.requests.send(access, {
-          ...{ method, target: path, headers, signal: overall },
-        });
-        checkCoding(response);
-        try {
-          return await readAnswer(response, { method, accept, ...sent }, limit);
-        } catch (error) {
-          await this.requests.pauseAfterBreak(error, attempt, overall);
-        }
+    const request = { method, target: path, headers, signal: end };
+    for (let attempt = 1; ; attempt += 1) {
+      const { response, ...sent } = await this.requests.send(access, request);
+      checkCoding(response);
+      try {
+        return await readAnswer(response, { method, accept, ...sent }, limit);
+      } catch (error) {
+        await this.requests.pauseAfterBreak(error, attempt, end);
       }
-    } finally {
-      deadline.dispose();
     }
   }
 }

@@ -1,8 +1,8 @@
-import type { Ora } from 'ora';
 import type { BuildEvent, PushedLayer } from '../deploy/build-image.js';
 import { amountOf, doneIn, plainBuildLines, runningLine } from './build-text.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
+import { SpinnerLine } from './spinner.js';
 
 /** Shows a build while it goes on, and a push after it. */
 export interface BuildView extends Pick<DeployView, 'interject' | 'endsWithFailure'> {
@@ -48,18 +48,13 @@ class BuildLines implements BuildView {
   }
 }
 
-const DRAW_EVERY_MS = 100;
-
-class BuildTerminal implements BuildView {
+class BuildTerminal extends SpinnerLine implements BuildView {
   readonly endsWithFailure = false;
   readonly #io: Io;
-  readonly #spinner: Promise<Ora>;
-  #drawn: Ora | undefined;
-  #drawnAt = 0;
 
   constructor(io: Io) {
+    super(io, 'Building');
     this.#io = io;
-    this.#spinner = this.#start();
   }
 
   readonly show = (event: BuildEvent): void => {
@@ -76,29 +71,9 @@ class BuildTerminal implements BuildView {
     } else this.interject(`✔ ${layer.text}`);
   };
 
-  interject(line: string): void {
-    this.#drawn?.clear();
-    say(this.#io, `${line}\n`);
-    this.#drawn?.render();
-  }
-
-  async close(): Promise<void> {
-    (await this.#spinner).stop();
-  }
-
   #draw(text: string, atOnce = false): void {
-    const now = performance.now();
-    if (this.#drawn === undefined || (!atOnce && now - this.#drawnAt < DRAW_EVERY_MS)) return;
-    this.#drawnAt = now;
     // One line, or it could not be drawn over.
     const room = Math.max(20, (this.#io.stderr.columns ?? 80) - 4);
-    this.#drawn.text = this.#io.redactor.redact(text).slice(0, room);
-  }
-
-  async #start(): Promise<Ora> {
-    const { default: ora } = await import('ora');
-    // discardStdin would take the terminal's own Ctrl-C away.
-    this.#drawn = ora({ stream: this.#io.stderr, discardStdin: false, text: 'Building' }).start();
-    return this.#drawn;
+    this.redraw(() => this.#io.redactor.redact(text).slice(0, room), atOnce);
   }
 }

@@ -1,9 +1,9 @@
-import type { Ora } from 'ora';
 import type { CopyProgress } from '../image/copy-tally.js';
 import type { Clock } from '../lib/clock.js';
 import { formatSize } from '../lib/size.js';
 import type { DeployView } from './deploy-view.js';
 import { say, type Io } from './io.js';
+import { SpinnerLine } from './spinner.js';
 
 /** Shows how far a copy is, while it goes on. */
 export interface CopyView extends Pick<DeployView, 'interject' | 'endsWithFailure'> {
@@ -18,7 +18,7 @@ export function chooseCopyView(io: Io, clock: Pick<Clock, 'now'>): CopyView {
 }
 
 const LOG_EVERY_MS = 10_000;
-const DRAW_EVERY_MS = 100;
+const SAMPLE_EVERY_MS = 100;
 const BAR_WIDTH = 24;
 
 class CopyLines implements CopyView {
@@ -51,47 +51,19 @@ class CopyLines implements CopyView {
   }
 }
 
-class CopyLine implements CopyView {
+class CopyLine extends SpinnerLine implements CopyView {
   readonly endsWithFailure = false;
-  readonly #io: Io;
   readonly #rate: Rate;
-  readonly #spinner: Promise<Ora>;
-  #drawn: Ora | undefined;
-  #last = 0;
 
   constructor(io: Io, clock: Pick<Clock, 'now'>) {
-    this.#io = io;
+    super(io, 'Copying');
     this.#rate = new Rate(clock);
-    this.#spinner = this.#start();
   }
 
   readonly show = (progress: CopyProgress): void => {
-    const { now, perSecond } = this.#rate.at(progress.bytesSent);
-    if (this.#drawn === undefined || now - this.#last < DRAW_EVERY_MS) return;
-    this.#last = now;
-    this.#drawn.text = `${bar(progress)} ${describe(progress, perSecond)}`;
+    const { perSecond } = this.#rate.at(progress.bytesSent);
+    this.redraw(() => `${bar(progress)} ${describe(progress, perSecond)}`);
   };
-
-  interject(line: string): void {
-    this.#drawn?.clear();
-    say(this.#io, `${line}\n`);
-    this.#drawn?.render();
-  }
-
-  async close(): Promise<void> {
-    (await this.#spinner).stop();
-  }
-
-  async #start(): Promise<Ora> {
-    const { default: ora } = await import('ora');
-    // discardStdin would take the terminal's own Ctrl-C away.
-    this.#drawn = ora({
-      stream: this.#io.stderr,
-      discardStdin: false,
-      text: 'Copying',
-    }).start();
-    return this.#drawn;
-  }
 }
 
 /** Bytes a second over the last moments. */
@@ -107,7 +79,7 @@ class Rate {
   at(bytes: number): { readonly now: number; readonly perSecond: number } {
     const now = this.#clock.now();
     const last = this.#samples.at(-1);
-    if (last === undefined || now - last.time >= DRAW_EVERY_MS) {
+    if (last === undefined || now - last.time >= SAMPLE_EVERY_MS) {
       this.#samples = this.#samples.filter(({ time }) => now - time <= Rate.#WINDOW_MS);
       this.#samples.push({ time: now, bytes });
     }

@@ -1,3 +1,4 @@
+import { endsWithin } from '../../lib/clock.js';
 import { messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import type { ProcessStat } from '../runtime/runtime.js';
@@ -223,10 +224,7 @@ export class Supervisor {
     const timeoutMs = Math.min(order.timeoutMs, SHUTDOWN_MS);
     this.#run?.willEnd('shutdown');
     this.#order(async () => this.#run?.end({ ...order, timeoutMs }));
-    const ended = new AbortController();
-    const late = this.#ports.clock.sleep(timeoutMs + GRACE_MS, ended.signal).catch(() => undefined);
-    await Promise.race([this.#orders, late]);
-    ended.abort();
+    await endsWithin(this.#ports.clock, timeoutMs + GRACE_MS, this.#orders);
   }
 
   #launch(): void {

@@ -1,6 +1,6 @@
 import { Engine, type EngineRequest } from '../../engine/engine.js';
 import { Upload } from '../../engine/upload.js';
-import { Deadline } from '../../lib/deadline.js';
+import { withDeadline } from '../../lib/deadline.js';
 import { DeployerError } from '../../lib/errors.js';
 import { formatDuration } from '../../lib/duration.js';
 
@@ -66,12 +66,10 @@ export class BoundedEngine {
   ): Promise<T> {
     const asked = `${rest.method ?? 'GET'} ${rest.path}`;
     const outer = signal === undefined ? this.closed : AbortSignal.any([this.closed, signal]);
-    const deadline = new Deadline(withinMs, () => tooLate(asked, withinMs), outer);
-    try {
-      return await ask({ ...rest, ...(json === undefined ? {} : asBody(json)), signal: deadline.signal });
-    } finally {
-      deadline.dispose();
-    }
+    const late = (): DeployerError => tooLate(asked, withinMs);
+    return withDeadline({ ms: withinMs, late, signal: outer }, (end) =>
+      ask({ ...rest, ...(json === undefined ? {} : asBody(json)), signal: end }),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { EngineRefusal } from '../../engine/engine.js';
-import { systemClock } from '../../lib/clock.js';
+import { endsWithin, systemClock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import { cleanText } from '../../lib/text.js';
 import type { Exit } from '../machines/machine.js';
@@ -31,9 +31,9 @@ export class ContainerInstance implements Instance {
 
   async stop(signal: string, timeoutMs: number): Promise<void> {
     await this.signal(signal);
-    if (await this.#endsWithin(timeoutMs)) return;
+    if (await endsWithin(systemClock, timeoutMs, this.exit)) return;
     await this.signal('SIGKILL').catch(() => this.remove());
-    if (await this.#endsWithin(KILLED_MS)) return;
+    if (await endsWithin(systemClock, KILLED_MS, this.exit)) return;
     throw new DeployerError('engine_unavailable', 'the Docker Engine does not end its container', {
       evidence: [`container ${this.#id}`],
     });
@@ -115,19 +115,6 @@ export class ContainerInstance implements Instance {
       // Removed while it still ran: killed by us, not for its memory.
       if (statusOf(error) === 404) return false;
       throw error;
-    }
-  }
-
-  async #endsWithin(ms: number): Promise<boolean> {
-    const over = new AbortController();
-    const late = systemClock.sleep(ms, over.signal).then(
-      () => false,
-      () => false,
-    );
-    try {
-      return await Promise.race([this.exit.then(() => true), late]);
-    } finally {
-      over.abort();
     }
   }
 

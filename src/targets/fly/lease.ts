@@ -1,9 +1,9 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import { describeHolder, lockedByAnother } from './another-deploy.js';
 import { isPassing } from './api-error.js';
 import type { Nonce } from './api-transport.js';
-import type { LeaseData } from './machine.js';
 import type { LeaseResult, MachinesApi } from './machines-api.js';
 import { within } from './within.js';
 
@@ -16,7 +16,6 @@ const RETRY_MS = 2_000;
 const UNKNOWN_FOR_MS = 15_000;
 /** While the API is out of reach, it is said so often, of all leases together. */
 const WARN_MS = 30_000;
-const LATEST_DATE_S = 8.64e12;
 
 export interface LeasesOptions {
   readonly api: MachinesApi;
@@ -93,7 +92,7 @@ export class Leases {
       const mayWaitMs = result.missing ? (wait.justCreated ? UNKNOWN_FOR_MS : 0) : wait.waitMs;
       const leftMs = startedAt + mayWaitMs - clock.now();
       const who = describeHolder(holder, result.said);
-      if (leftMs <= 0) throw result.missing ? missing(id, who) : locked(api.app, id, who);
+      if (leftMs <= 0) throw result.missing ? missing(id, who) : lockedByAnother(api.app, id, who);
       const waiting = `machine ${id} is locked by another deploy, waiting: ${who}`;
       if (!result.missing && waiting !== told) wait.tell((told = waiting));
       await clock.sleep(Math.min(RETRY_MS, leftMs), wait.signal);
@@ -220,28 +219,6 @@ export class Leases {
       }),
     );
   }
-}
-
-/** The API's refusal names the owner; the lease itself tells what for. */
-function describeHolder(lease: LeaseData | undefined, said: string): string {
-  if (lease === undefined) return cleanLine(said);
-  const parts = [
-    `held by ${lease.owner ?? 'an unknown owner'}`,
-    ...(lease.description ? [`"${lease.description}"`] : []),
-    ...(lease.expires_at && lease.expires_at < LATEST_DATE_S
-      ? [`until ${new Date(lease.expires_at * 1000).toISOString()}`]
-      : []),
-  ];
-  return cleanLine(parts.join(', '));
-}
-
-function locked(app: string, id: string, holder: string): DeployerError {
-  return new DeployerError('locked', `machine ${id} is locked by another deploy: ${holder}`, {
-    suggestions: [
-      'wait for the other deploy to end, or wait longer: --lock-wait 30m',
-      `deployer status -a ${app}`,
-    ],
-  });
 }
 
 function missing(id: string, said: string): DeployerError {

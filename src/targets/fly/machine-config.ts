@@ -1,24 +1,8 @@
 import type { DeployConfig } from '../../config/deploy-config.js';
-import type { DeployImage } from '../target.js';
 import { serviceOf } from './http-service.js';
 import type { MachineConfig, MachineService } from './machine.js';
-import { APP_GROUP, METADATA, type ReleaseHealth } from './release-metadata.js';
-
-/** What this release is called, and which one it replaces. */
-export interface ReleaseLabel {
-  readonly id: string;
-  readonly version: number;
-  readonly image: DeployImage;
-  /** What is known of its health while it is being written. */
-  readonly health: ReleaseHealth;
-  /** The last release before it that was healthy. */
-  readonly lastHealthy?: number;
-  readonly previous?: {
-    readonly version?: number;
-    readonly image?: string;
-    readonly digest?: string;
-  };
-}
+import type { ReleaseLabel } from './release-label.js';
+import { APP_GROUP, METADATA } from './release-metadata.js';
 
 /**
  * The configuration of a machine in this release: what the deploy owns is set, all else (guest, mounts,

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { DeployerError } from '../../lib/errors.js';
 import type { Advice } from './advice.js';
-import { evidenceOf, isFromElsewhere, sentenceOf, type ApiAnswer } from './api-error.js';
-import type { ApiRequest, ApiTransport, Nonce } from './api-transport.js';
+import { isFromElsewhere, sentenceOf } from './api-error.js';
+import type { ApiTransport, Nonce } from './api-transport.js';
+import { AppRequests, unreadable } from './app-requests.js';
 import { RATE } from './limiter.js';
 import {
   App,
@@ -50,10 +50,12 @@ export const LONGEST_WAIT_MS = 60_000;
 export class MachinesApi {
   readonly app: string;
   readonly #transport: ApiTransport;
+  readonly #requests: AppRequests;
 
   constructor(transport: ApiTransport, app: string) {
     this.app = app;
     this.#transport = transport;
+    this.#requests = new AppRequests(transport, app);
   }
 
   /** What to try beside this program. */
@@ -68,47 +70,44 @@ export class MachinesApi {
 
   /** @returns undefined when there is no such app; what is no Machines API is refused */
   async getApp(signal?: AbortSignal): Promise<App | undefined> {
-    const answer = await this.#read('get-app', '', { signal });
-    return answer.status === 404 && !isFromElsewhere(answer) ? undefined : this.#parse(App, answer);
+    const answer = await this.#requests.read('get-app', '', { signal });
+    return answer.status === 404 && !isFromElsewhere(answer) ? undefined : this.#requests.parse(App, answer);
   }
 
   async createApp(organization: string, signal?: AbortSignal): Promise<void> {
-    const answer = await this.#transport.send({
-      method: 'POST',
-      path: '/apps',
-      // The API's description calls it name, its documentation app_name.
-      body: { name: this.app, app_name: this.app, org_slug: organization },
-      action: 'create-app',
-      subject: this.app,
-      repeatable: false,
-      signal,
-    });
-    this.#accept(answer);
+    // The API's description calls it name, its documentation app_name.
+    const body = { name: this.app, app_name: this.app, org_slug: organization };
+    this.#requests.accept(await this.#requests.write('create-app', '', { path: '/apps', body, signal }));
   }
 
   /** @returns how many public addresses the app has; undefined when the API or the token has no say in addresses */
   async countAddresses(signal?: AbortSignal): Promise<number | undefined> {
-    const answer = await this.#read('list-addresses', '/ip_assignments', { signal });
+    const answer = await this.#requests.read('list-addresses', '/ip_assignments', { signal });
     if ([403, 404, 501].includes(answer.status)) return undefined;
-    return this.#parse(IpAssignments, answer).ips?.length ?? 0;
+    return this.#requests.parse(IpAssignments, answer).ips?.length ?? 0;
   }
 
   async assignAddress(type: 'shared_v4' | 'v6', signal?: AbortSignal): Promise<void> {
-    this.#accept(await this.#write('assign-address', '/ip_assignments', { body: { type }, signal }));
+    this.#requests.accept(
+      await this.#requests.write('assign-address', '/ip_assignments', { body: { type }, signal }),
+    );
   }
 
   async listMachines(signal?: AbortSignal): Promise<readonly Machine[]> {
-    return this.#parse(v.array(Machine), await this.#read('list-machines', '/machines', { signal }));
+    return this.#requests.parse(
+      v.array(Machine),
+      await this.#requests.read('list-machines', '/machines', { signal }),
+    );
   }
 
   /** @returns undefined when there is no such machine (or not yet: a new one may take a moment to show) */
   async getMachine(id: string, signal?: AbortSignal): Promise<Machine | undefined> {
-    const answer = await this.#read('get-machine', machinePath(id), {
+    const answer = await this.#requests.read('get-machine', machinePath(id), {
       subject: id,
       rate: RATE.getMachine,
       signal,
     });
-    return answer.status === 404 ? undefined : this.#parse(Machine, answer);
+    return answer.status === 404 ? undefined : this.#requests.parse(Machine, answer);
   }
 
   async createMachine(
@@ -116,8 +115,8 @@ export class MachinesApi {
     signal?: AbortSignal,
   ): Promise<Machine> {
     const body = { config, region, name, lease_ttl: leaseSeconds };
-    const answer = await this.#write('create-machine', '/machines', { body, signal });
-    return this.#parse(Machine, answer);
+    const answer = await this.#requests.write('create-machine', '/machines', { body, signal });
+    return this.#requests.parse(Machine, answer);
   }
 
   /** @param present the machine as it was read: if it has another version by now, the API refuses (409) */
@@ -133,28 +132,33 @@ export class MachinesApi {
       ...(version ? { current_version: version } : {}),
       ...(update.skipLaunch ? { skip_launch: true } : {}),
     };
-    const answer = await this.#write('update-machine', machinePath(id), { subject: id, body, nonce, signal });
-    return this.#parse(Machine, answer);
+    const answer = await this.#requests.write('update-machine', machinePath(id), {
+      subject: id,
+      body,
+      nonce,
+      signal,
+    });
+    return this.#requests.parse(Machine, answer);
   }
 
   async stopMachine(id: string, nonce: Nonce, signal?: AbortSignal): Promise<void> {
     const path = `${machinePath(id)}/stop`;
-    this.#accept(await this.#write('stop-machine', path, { subject: id, body: {}, nonce, signal }));
+    this.#requests.accept(
+      await this.#requests.write('stop-machine', path, { subject: id, body: {}, nonce, signal }),
+    );
   }
 
   /** Kills and removes it; one that is gone already is fine. */
   async destroyMachine(id: string, nonce: Nonce): Promise<void> {
-    const answer = await this.#transport.send({
+    const answer = await this.#requests.write('destroy-machine', machinePath(id), {
       method: 'DELETE',
-      path: this.#path(machinePath(id)),
       // The API's description calls it force, flyctl sends kill.
       query: new URLSearchParams({ force: 'true', kill: 'true' }),
-      nonce,
-      action: 'destroy-machine',
       subject: id,
+      nonce,
       repeatable: true,
     });
-    if (answer.status !== 404) this.#accept(answer);
+    if (answer.status !== 404) this.#requests.accept(answer);
   }
 
   /** A long poll of at most a minute: comes back the moment the machine's version is in one of the states. */
@@ -172,7 +176,7 @@ export class MachinesApi {
     for (const state of until.states) query.append('state', state);
     query.set('timeout', String(Math.floor(timeoutMs / 1000)));
     if (until.version !== undefined) query.set('version', until.version);
-    const answer = await this.#read('wait-machine', `${machinePath(id)}/wait`, {
+    const answer = await this.#requests.read('wait-machine', `${machinePath(id)}/wait`, {
       subject: id,
       query,
       headersTimeoutMs: timeoutMs + 15_000,
@@ -180,30 +184,38 @@ export class MachinesApi {
     });
     if (answer.status === 404) return 'unknown-machine';
     if (answer.status === 408 || answer.status === 400 || answer.status === 412) return 'not-yet';
-    return (this.#parse(WaitAnswer, answer).ok ?? true) ? 'reached' : 'not-yet';
+    return (this.#requests.parse(WaitAnswer, answer).ok ?? true) ? 'reached' : 'not-yet';
   }
 
   /** Changes one entry of a machine's metadata; its version stays, and nothing is restarted. */
   async setMetadata(id: string, key: string, value: string, nonce: Nonce): Promise<void> {
-    const answer = await this.#write('set-metadata', `${machinePath(id)}/metadata/${key}`, {
+    const answer = await this.#requests.write('set-metadata', `${machinePath(id)}/metadata/${key}`, {
       subject: id,
       body: { value },
       nonce,
       repeatable: true,
     });
-    this.#accept(answer);
+    this.#requests.accept(answer);
   }
 
   /** @returns what the machine's processes listen on; undefined when the API can't tell */
   async listenSockets(id: string, signal?: AbortSignal): Promise<readonly ListenSocket[] | undefined> {
-    const answer = await this.#read('list-processes', `${machinePath(id)}/ps`, { subject: id, signal });
+    const answer = await this.#requests.read('list-processes', `${machinePath(id)}/ps`, {
+      subject: id,
+      signal,
+    });
     if (answer.status >= 400) return undefined;
-    return this.#parse(v.array(ProcessStat), answer).flatMap((process) => process.listen_sockets ?? []);
+    return this.#requests
+      .parse(v.array(ProcessStat), answer)
+      .flatMap((process) => process.listen_sockets ?? []);
   }
 
   async versions(id: string, signal?: AbortSignal): Promise<readonly MachineVersion[]> {
-    const answer = await this.#read('list-versions', `${machinePath(id)}/versions`, { subject: id, signal });
-    return answer.status === 404 ? [] : this.#parse(v.array(MachineVersion), answer);
+    const answer = await this.#requests.read('list-versions', `${machinePath(id)}/versions`, {
+      subject: id,
+      signal,
+    });
+    return answer.status === 404 ? [] : this.#requests.parse(v.array(MachineVersion), answer);
   }
 
   /** Takes a lease on the machine, or refreshes the one whose nonce is given. */
@@ -213,99 +225,42 @@ export class MachinesApi {
     signal?: AbortSignal,
   ): Promise<LeaseResult> {
     const { nonce, ttlSeconds, description } = request;
-    const answer = await this.#transport.send({
-      method: 'POST',
-      path: this.#path(`${machinePath(id)}/lease`),
-      body: { ttl: ttlSeconds, description },
-      ...(nonce === undefined ? {} : { nonce: () => nonce }),
-      action: 'lease-machine',
+    const answer = await this.#requests.write('lease-machine', `${machinePath(id)}/lease`, {
       subject: id,
+      body: { ttl: ttlSeconds, description },
+      nonce: () => nonce,
       // After a lost answer the lease may be there already: its description tells whose it is.
       repeatable: true,
       signal,
     });
     if (answer.status === 409 || answer.status === 404)
       return { held: false, missing: answer.status === 404, said: sentenceOf(answer) };
-    const granted = this.#parse(LeaseAnswer, answer).nonce ?? nonce;
+    const granted = this.#requests.parse(LeaseAnswer, answer).nonce ?? nonce;
     if (granted === undefined) throw unreadable(answer);
     return { held: true, nonce: granted };
   }
 
   /** Who holds the machine's lease; undefined when nobody does. */
   async readLease(id: string, signal?: AbortSignal): Promise<LeaseData | undefined> {
-    const answer = await this.#read('read-lease', `${machinePath(id)}/lease`, { subject: id, signal });
-    return answer.status === 404 ? undefined : this.#parse(LeaseAnswer, answer);
+    const answer = await this.#requests.read('read-lease', `${machinePath(id)}/lease`, {
+      subject: id,
+      signal,
+    });
+    return answer.status === 404 ? undefined : this.#requests.parse(LeaseAnswer, answer);
   }
 
   /** A lease that has ended already is fine. */
   async releaseLease(id: string, nonce: string): Promise<void> {
-    const answer = await this.#transport.send({
+    const answer = await this.#requests.write('release-lease', `${machinePath(id)}/lease`, {
       method: 'DELETE',
-      path: this.#path(`${machinePath(id)}/lease`),
-      nonce: () => nonce,
-      action: 'release-lease',
       subject: id,
+      nonce: () => nonce,
       repeatable: true,
     });
-    if (answer.status !== 404 && answer.status !== 409) this.#accept(answer);
-  }
-
-  #path(below: string): string {
-    return `/apps/${encodeURIComponent(this.app)}${below}`;
-  }
-
-  #read(action: string, below: string, options: Partial<ApiRequest>): Promise<ApiAnswer> {
-    const path = this.#path(below);
-    return this.#transport.send({
-      method: 'GET',
-      path,
-      action,
-      subject: this.app,
-      repeatable: true,
-      ...options,
-    });
-  }
-
-  #write(action: string, below: string, options: Partial<ApiRequest>): Promise<ApiAnswer> {
-    const path = this.#path(below);
-    return this.#transport.send({
-      method: 'POST',
-      path,
-      action,
-      subject: this.app,
-      repeatable: false,
-      ...options,
-    });
-  }
-
-  #accept(answer: ApiAnswer): void {
-    if (answer.status < 200 || answer.status > 299) this.#transport.refuse(answer);
-  }
-
-  #parse<Schema extends v.GenericSchema>(schema: Schema, answer: ApiAnswer): v.InferOutput<Schema> {
-    this.#accept(answer);
-    const parsed = v.safeParse(schema, parseJson(answer));
-    if (!parsed.success) throw unreadable(answer, v.summarize(parsed.issues));
-    return parsed.output;
+    if (answer.status !== 404 && answer.status !== 409) this.#requests.accept(answer);
   }
 }
 
 function machinePath(id: string): string {
   return `/machines/${encodeURIComponent(id)}`;
-}
-
-function parseJson(answer: ApiAnswer): unknown {
-  try {
-    return JSON.parse(answer.body);
-  } catch (error) {
-    throw unreadable(answer, 'it is not JSON', error);
-  }
-}
-
-function unreadable(answer: ApiAnswer, why = 'a field is missing', cause?: unknown): DeployerError {
-  return new DeployerError('api_unavailable', 'the Machines API gave an answer that makes no sense', {
-    cause,
-    evidence: [...evidenceOf({ ...answer, body: '' }), ...why.split('\n').slice(0, 3)],
-    suggestions: ['check the API URL: --api-url, FLY_FLAPS_BASE_URL; a proxy may stand before the API'],
-  });
 }

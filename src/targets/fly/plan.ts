@@ -1,18 +1,11 @@
 import { DeployerError } from '../../lib/errors.js';
-import type {
-  PlannedWrite,
-  Proof,
-  ReleaseIdentity,
-  ReleasePlan,
-  ReleaseRecord,
-  ReleaseRequest,
-} from '../target.js';
+import type { PlannedWrite, Proof, ReleasePlan, ReleaseRecord, ReleaseRequest } from '../target.js';
 import { adviceFor } from './advice.js';
 import { definedChecks, isHealthy } from './health.js';
-import { lastHealthyOf } from './release-health.js';
-import { imageOf, isAsleep, type Machine, type MachineConfig } from './machine.js';
-import { machineConfig, restoredConfig, type ReleaseLabel } from './machine-config.js';
-import { METADATA, readReleaseMetadata } from './release-metadata.js';
+import { isAsleep, type Machine, type MachineConfig } from './machine.js';
+import { machineConfig, restoredConfig } from './machine-config.js';
+import { plannedRelease, labelOf, presentRelease, type ReleaseLabel } from './release-label.js';
+import { METADATA } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
 
 /** What was read of an app before a release. */
@@ -81,7 +74,7 @@ const MOST_AT_ONCE = 50;
  * @throws DeployerError `api_unavailable` when a machine's configuration can't be read (its host is down)
  */
 export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
-  const label = labelOf(request, state);
+  const label = labelOf(request, state.machines);
   const changes = changesOf(request, state, label);
   const verify = !request.detach;
   const firstAlone = verify && request.config.strategy === 'rolling';
@@ -94,15 +87,7 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
   const createsApp = !state.exists;
   const firstAddresses = state.machines.length === 0 && request.config.httpService && state.addresses === 0;
   const assigns: readonly AddressType[] = firstAddresses ? ['v6', 'shared_v4'] : [];
-  const release: ReleaseIdentity = {
-    id: request.releaseId,
-    version: label.version,
-    ...(label.previous?.version === undefined ? {} : { previous: label.previous.version }),
-    // Nobody goes back to what is put back right now.
-    ...(label.lastHealthy === undefined || label.lastHealthy === request.restores
-      ? {}
-      : { lastHealthy: label.lastHealthy }),
-  };
+  const release = plannedRelease(label, request.restores);
   return {
     ...base,
     release,
@@ -117,53 +102,16 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
   };
 }
 
-function nothingToDo(
-  state: FlyState,
-): Pick<
-  FlyPlan,
-  'release' | 'createsApp' | 'assigns' | 'changes' | 'width' | 'writes' | 'summary' | 'proof'
-> {
-  const running = readReleaseMetadata(state.machines[0]?.config);
-  const release: ReleaseIdentity = {
-    id: running.id ?? 'unknown',
-    version: running.version ?? 0,
-    ...(running.previousVersion === undefined ? {} : { previous: running.previousVersion }),
-    ...(running.lastHealthy === undefined ? {} : { lastHealthy: running.lastHealthy }),
-  };
+function nothingToDo(state: FlyState) {
+  const release = presentRelease(state.machines[0]);
   const summary = `nothing to do: v${release.version} already runs this image with this configuration`;
   const checked = state.machines.every(({ config }) => definedChecks(config) > 0);
-  const proof = checked ? 'checks' : 'started';
+  const proof: Proof = checked ? 'checks' : 'started';
   return { release, createsApp: false, assigns: [], changes: [], width: 0, writes: [], summary, proof };
 }
 
-/**
- * The next release's number, and the release before it. A deploy that broke off leaves machines of two releases:
- * the one it came from, which was whole, has the lower number.
- */
-function labelOf(request: ReleaseRequest, state: FlyState): ReleaseLabel {
-  const known = state.machines.map((machine) => ({ machine, ...readReleaseMetadata(machine.config) }));
-  const used = known.flatMap(({ version = 0, rolledBack = 0 }) => [version, rolledBack]);
-  const before = known.sort((a, b) => (a.version ?? 0) - (b.version ?? 0))[0];
-  const image = before && imageOf(before.machine);
-  const digest = before?.digest ?? (image?.includes('@') ? image.slice(image.indexOf('@') + 1) : undefined);
-  const previous = before && { version: before.version, image, digest };
-  const lastHealthy = lastHealthyOf(state.machines, before?.version);
-  return {
-    id: request.releaseId,
-    version: Math.max(0, ...used) + 1,
-    image: request.image,
-    health: request.detach ? 'unwatched' : 'pending',
-    ...(lastHealthy === undefined ? {} : { lastHealthy }),
-    ...(previous === undefined ? {} : { previous }),
-  };
-}
-
 /** One change a machine, in the order of the state's machines. */
-function changesOf(
-  request: ReleaseRequest,
-  state: FlyState,
-  label: ReleaseLabel,
-): [MachineChange, ...MachineChange[]] | MachineChange[] {
+function changesOf(request: ReleaseRequest, state: FlyState, label: ReleaseLabel): MachineChange[] {
   const { config } = request;
   const configFor = (existing: MachineConfig | undefined): MachineConfig =>
     state.restore === undefined

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
+import { appCreatedByAnother, machineCreatedByAnother } from './another-deploy.js';
 import { isAmbiguous } from './api-error.js';
 import { isDestroyed, isInPassing, type Machine, type MachineConfig } from './machine.js';
 import type { Nonce } from './api-transport.js';
@@ -108,7 +109,7 @@ export async function createMachine(
       if (isRejected(error)) {
         if (namesake === undefined || attempt === TRIES) throw error;
         if (isDestroyed(namesake)) await clock.sleep(RETRY_MS * attempt, signal);
-        else if (belongsToRelease(namesake.config)) throw createdByAnother(api.app, namesake, error);
+        else if (belongsToRelease(namesake.config)) throw machineCreatedByAnother(api.app, namesake, error);
         // Someone's own machine, which no release would touch: then there is nothing to tell releases apart by.
         else wanted = { ...machine, name: undefined };
       } else if (attempt === TRIES) throw error;
@@ -121,14 +122,6 @@ function isNewOf({ config }: Machine, wanted: MachineConfig): boolean {
   return config?.metadata?.[METADATA.releaseId] === wanted.metadata?.[METADATA.releaseId];
 }
 
-function createdByAnother(app: string, { id }: Machine, cause: unknown): DeployerError {
-  return new DeployerError(
-    'locked',
-    `another deploy of ${app} has created machine ${id} meanwhile: both were its first`,
-    { suggestions: OTHER_DEPLOY(app), cause },
-  );
-}
-
 /**
  * Creates the app once: after a lost answer it is looked for.
  * @throws DeployerError `locked` when it has come to be since it was looked for
@@ -139,18 +132,6 @@ export async function createApp(api: MachinesApi, organization: string, signal: 
   } catch (error) {
     if (!isAmbiguous(error) && !isRejected(error)) throw error;
     if ((await api.getApp(signal)) === undefined) throw error;
-    if (isRejected(error)) throw createdMeanwhile(api.app, error);
+    if (isRejected(error)) throw appCreatedByAnother(api.app, error);
   }
 }
-
-function createdMeanwhile(app: string, cause: unknown): DeployerError {
-  return new DeployerError('locked', `app ${app} was created meanwhile, by another deploy of it, it seems`, {
-    suggestions: OTHER_DEPLOY(app),
-    cause,
-  });
-}
-
-const OTHER_DEPLOY = (app: string): string[] => [
-  'when the other deploy has ended, deploy again; nothing was changed by this one',
-  `deployer status -a ${app}`,
-];

@@ -1,11 +1,9 @@
 import { expect } from 'chai';
 import { DeployerError } from '../../../src/lib/errors.js';
-import { startDockerEngine, type DockerEngine } from '../../support/docker-engine.js';
+import { startEmulatorOnDocker, type EmulatorOnDocker } from '../../support/emulator-on-docker.js';
 import { eventually } from '../../support/eventually.js';
-import { buildxIndex } from '../../support/image-fixtures.js';
 import type { MachineAnswer } from '../../support/machines-client.js';
 import { requires } from '../../support/requirements.js';
-import { startTestEmulator, type TestEmulator } from '../../support/test-emulator.js';
 
 const M = '/apps/shop/machines';
 const CHECK = { type: 'http', path: '/', interval: '200ms', timeout: '1s' };
@@ -20,21 +18,18 @@ describe('machines whose Docker Engine crashes', function () {
   requires('docker-engine', 'busybox');
   this.timeout(60_000);
 
-  const stops: (() => Promise<void>)[] = [];
-  let engine: DockerEngine;
-  let test: TestEmulator;
+  let engine: EmulatorOnDocker['engine'];
+  let test: EmulatorOnDocker['test'];
   let image: string;
+  let stop: EmulatorOnDocker['stop'] | undefined;
 
   beforeEach(async () => {
-    engine = await startDockerEngine();
-    stops.unshift(() => engine.stop());
-    test = await startTestEmulator({ runtime: 'docker', env: { DOCKER_HOST: engine.dockerHost } });
-    stops.unshift(() => test.stop());
-    image = await test.push('shop', await buildxIndex({ message: 'version one' }));
+    ({ engine, test, image, stop } = await startEmulatorOnDocker());
     await test.client.ok('POST /apps', { body: { name: 'shop', org_slug: 'personal' } });
   });
   afterEach(async () => {
-    for (const stop of stops.splice(0)) await stop();
+    await stop?.();
+    stop = undefined;
   });
 
   const create = (config: object = {}): Promise<MachineAnswer> =>

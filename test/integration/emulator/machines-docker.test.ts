@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { DeployerError } from '../../../src/lib/errors.js';
-import { startDockerEngine, type DockerEngine } from '../../support/docker-engine.js';
+import { startDockerEngine } from '../../support/docker-engine.js';
+import { startEmulatorOnDocker, type EmulatorOnDocker } from '../../support/emulator-on-docker.js';
 import { buildxIndex } from '../../support/image-fixtures.js';
 import type { EventAnswer, MachineAnswer } from '../../support/machines-client.js';
 import { requires } from '../../support/requirements.js';
-import { startTestEmulator, type TestEmulator } from '../../support/test-emulator.js';
+import { startTestEmulator } from '../../support/test-emulator.js';
 
 const M = '/apps/shop/machines';
 const CHECK = { type: 'http', path: '/', interval: '200ms', timeout: '1s', grace_period: '50ms' };
@@ -14,21 +15,15 @@ describe('machines on a real Docker Engine', function () {
   requires('docker-engine', 'busybox');
   this.timeout(60_000);
 
-  const stops: (() => Promise<void>)[] = [];
-  let engine: DockerEngine;
-  let test: TestEmulator;
+  let engine: EmulatorOnDocker['engine'];
+  let test: EmulatorOnDocker['test'];
   let image: string;
+  let stop: EmulatorOnDocker['stop'] | undefined;
 
   before(async () => {
-    engine = await startDockerEngine();
-    stops.unshift(() => engine.stop());
-    test = await startTestEmulator({ runtime: 'docker', env: { DOCKER_HOST: engine.dockerHost } });
-    stops.unshift(() => test.stop());
-    image = await test.push('shop', await buildxIndex({ message: 'version one' }));
+    ({ engine, test, image, stop } = await startEmulatorOnDocker());
   });
-  after(async () => {
-    for (const stop of stops) await stop();
-  });
+  after(() => stop?.());
 
   beforeEach(() => test.client.ok('POST /apps', { body: { name: 'shop', org_slug: 'personal' } }));
   afterEach(() => test.client.ok('DELETE /apps/shop'));

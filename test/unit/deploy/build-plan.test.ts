@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { requirePlatform } from '../../../src/deploy/asked-platform.js';
 import { chooseProvenance, platformToBuild } from '../../../src/deploy/build-plan.js';
 import { buildWish } from '../../../src/deploy/build-wish.js';
 import { parseImageLocation } from '../../../src/image/location.js';
@@ -27,7 +28,7 @@ describe('A build within a deploy', () => {
 
   it('is for what the target runs, and for nothing else', () => {
     expect(platformToBuild(undefined, FLY)).to.deep.equal({ os: 'linux', architecture: 'amd64' });
-    expect(() => platformToBuild({ os: 'linux', architecture: 'arm64' }, FLY))
+    expect(() => platformToBuild(requirePlatform({ os: 'linux', architecture: 'arm64' }, FLY), FLY))
       .to.throw(DeployerError, 'fly runs linux/amd64 only')
       .with.property('code', 'platform_not_found');
   });

@@ -1,12 +1,9 @@
 import { expect } from 'chai';
 import type { DeployConfig } from '../../../src/config/deploy-config.js';
-import {
-  decideAdaptation,
-  makePlan,
-  planDocument,
-  type PlanInputs,
-  type PlannedPush,
-} from '../../../src/deploy/plan.js';
+import { decideAdaptation } from '../../../src/deploy/adaptation.js';
+import { requirePlatform } from '../../../src/deploy/asked-platform.js';
+import type { DeployRequest } from '../../../src/deploy/deploy.js';
+import { makePlan, planDocument, type PlanInputs, type PlannedPush } from '../../../src/deploy/plan.js';
 import type { Capabilities } from '../../../src/image/capabilities.js';
 import type { ImageShape } from '../../../src/image/shape.js';
 import { DeployerError } from '../../../src/lib/errors.js';
@@ -154,10 +151,12 @@ const config: DeployConfig = {
   sources: {},
 };
 
+type Asked = Omit<PlanInputs<undefined>, 'platform'> & Pick<DeployRequest, 'platform'>;
+
 function planFor(
   capabilities: Capabilities,
   shape: ImageShape,
-  change: Partial<PlanInputs<undefined>> = {},
+  { platform, ...change }: Partial<Asked> = {},
   own?: OwnRepository,
   present = false,
 ) {
@@ -173,6 +172,7 @@ function planFor(
     detach: false,
     lockWaitMs: 0,
     ...change,
+    platform: requirePlatform(platform, target),
   };
   const adapted = decideAdaptation(target, inputs);
   return makePlan(target, inputs, adapted, adapted.to && pushTo(adapted.to, present));
