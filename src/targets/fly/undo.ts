@@ -77,7 +77,8 @@ export async function undo(touched: readonly Touched[], options: UndoOptions): P
   await inParallel(broken, MOST_AT_ONCE, never, undoOne);
   await inParallel(serving, options.width, never, undoOne);
   // One alone has just been seen.
-  if (touched.length > 1) await inParallel(await fallenSince(back, options), MOST_AT_ONCE, never, seeAgain);
+  if (touched.length > 1 && back.length > 0)
+    await inParallel(await fallenSince(back, options), MOST_AT_ONCE, never, seeAgain);
   return stuck;
 }
 
