@@ -24,6 +24,8 @@ interface NamedSource extends FlagSettings {
   readonly context: string;
   readonly dockerfile: { readonly name: string; readonly read: () => ReturnType<typeof dockerfileAt> };
   readonly configuredProvenance?: 'off' | 'min' | 'max';
+  /** Where the file asks for it, and no flag for another: `fly.toml:6: build.provenance`. */
+  readonly provenanceFrom?: string;
 }
 
 const CALL = 'deployer deploy . --image REF';
@@ -53,6 +55,7 @@ export async function buildSource(
   const dockerfile = flags.dockerfile ?? config?.dockerfile ?? join(context, 'Dockerfile');
   const from = flags.dockerfile === undefined ? config?.sources.dockerfile : undefined;
   const configuredProvenance = config?.provenance;
+  const provenanceFrom = flags.provenance === 'auto' ? config?.sources.provenance : undefined;
   return {
     ...readBuildFlags(flags, env, CALL, config),
     named: [...(named === undefined ? [] : ['CONTEXT']), ...given],
@@ -62,6 +65,7 @@ export async function buildSource(
       read: () => dockerfileAt(dockerfile, stdin, from),
     },
     ...(configuredProvenance === undefined ? {} : { configuredProvenance }),
+    ...(provenanceFrom === undefined ? {} : { provenanceFrom }),
   };
 }
 

@@ -44,7 +44,7 @@ export interface BuildConfig {
   readonly args: Readonly<Record<string, string>>;
   readonly provenance?: 'off' | 'min' | 'max';
   /** Where the file says it: `fly.toml:6: build.dockerfile`. */
-  readonly sources: Readonly<Partial<Record<'dockerfile' | 'build-target', string>>>;
+  readonly sources: Readonly<Partial<Record<'dockerfile' | 'build-target' | 'provenance', string>>>;
 }
 
 /** One typed configuration out of flags, environment, the project's file and defaults, in this precedence. */

@@ -156,7 +156,7 @@ function readBuild(build: Section, file: string, { sources }: ReadingAccount): B
   const target = build.text('build-target');
   const args = build.section('args');
   const provenance = build.choice('provenance', provenanceFrom);
-  const said = (['dockerfile', 'build-target'] as const).flatMap((key) => {
+  const said = (['dockerfile', 'build-target', 'provenance'] as const).flatMap((key) => {
     const source = sources[build.keyPath(key)];
     return source === undefined ? [] : [[key, `${source}: ${build.keyPath(key)}`]];
   });

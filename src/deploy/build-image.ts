@@ -35,6 +35,8 @@ export interface BuildImageRequest extends Omit<BuildSettings, 'tags' | 'output'
   readonly secrets: readonly BuildSecret[];
   readonly sshAgents?: readonly SshAgent[];
   readonly provenance: Provenance;
+  /** Where it is asked for: `fly.toml:6: build.provenance`; by `--provenance` unless told. */
+  readonly provenanceFrom?: string;
   readonly push: boolean;
 }
 

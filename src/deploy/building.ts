@@ -35,6 +35,7 @@ export interface BuildSource extends FlagSettings, Pick<BuildSettings, 'cacheFro
   readonly dockerfile: { readonly name: string; readonly read: () => Promise<DockerfileSource> };
   /** What the configuration asks for, where the flag leaves it open. */
   readonly configuredProvenance?: 'off' | 'min' | 'max';
+  readonly provenanceFrom?: string;
 }
 
 export interface BuildRequest {

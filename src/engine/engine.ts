@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { DeployerError, messageOf } from '../lib/errors.js';
+import { formatSize } from '../lib/size.js';
 import { cleanLine } from '../lib/text.js';
 import type { Upload } from './upload.js';
 
@@ -25,6 +25,11 @@ export class EngineRefusal extends Error {
     this.status = status;
   }
 }
+
+/** bytes; documents are small, and logs are asked for by their last lines */
+const ANSWER_LIMIT = 64 * 1024 * 1024;
+/** bytes, of which a line is told */
+const REFUSAL_LIMIT = 1024 * 1024;
 
 /**
  * The Docker Engine API as builds and pushes use it: requests that last, streams in both directions, connections
@@ -50,25 +55,29 @@ export class Engine {
     try {
       return JSON.parse(text);
     } catch (error) {
-      throw noDocument(text, `${request.method ?? 'GET'} ${request.path}`, error);
+      throw noEngine(`${askedBy(request)}: ${cleanLine(text, 200)}`, error);
     }
   }
 
   /**
-   * An answer as it is. Read here: the modem waits for ever for the rest of an answer that is cut off.
+   * An answer as it is. Read here: the modem waits for ever for the rest of an answer that is cut off, and reads one
+   * without end.
    * @throws as `json`
    */
   async bytes(request: EngineRequest): Promise<Buffer> {
-    const { method = 'GET', path, signal } = request;
-    const answer = await this.stream(request);
-    return buffer(answer).catch((error: unknown) => {
-      throw asRefusal(error as ModemError, `${method} ${path}`, signal);
-    });
+    const { bytes, isWhole } = await readUpTo(ANSWER_LIMIT, await this.stream(request), request);
+    if (isWhole) return bytes;
+    throw noEngine(`${askedBy(request)}: more than ${formatSize(ANSWER_LIMIT)}`);
   }
 
-  /** The answer as it comes. Destroying it ends the request, and what the engine does for it. */
+  /**
+   * The answer as it comes. Destroying it ends the request, and what the engine does for it.
+   * @throws EngineRefusal; DeployerError `engine_unavailable`
+   */
   async stream(request: EngineRequest): Promise<IncomingMessage> {
-    return (await this.#dial(request, { isStream: true })) as IncomingMessage;
+    const answer = (await this.#dial(request, { isStream: true })) as IncomingMessage;
+    if (SUCCESS.has(answer.statusCode ?? 0)) return answer;
+    throw await refusalIn(answer, request);
   }
 
   /** POST, answered with 101: the connection is the caller's from then on. */
@@ -76,7 +85,9 @@ export class Engine {
     // The signal stays out: it would destroy a connection that is no longer the request's.
     const { signal, ...rest } = request;
     signal.throwIfAborted();
-    return (await this.#dial({ ...rest, method: 'POST' }, { isStream: true, hijack: true })) as Duplex;
+    const taken = await this.#dial({ ...rest, method: 'POST' }, { isStream: true, hijack: true });
+    if (taken instanceof IncomingMessage) throw await refusalIn(taken, { ...request, method: 'POST' });
+    return taken as Duplex;
   }
 
   #dial(
@@ -95,7 +106,7 @@ export class Engine {
       path: `${path}${queryOf(query)}`,
       // The modem adds its own to the object that it is given.
       headers: { ...headers },
-      statusCodes: SUCCESS,
+      statusCodes: EVERY_STATUS,
       ...mode,
       ...(body === undefined ? {} : { file: body }),
       ...(signal === undefined ? {} : { abortSignal: signal }),
@@ -103,7 +114,7 @@ export class Engine {
     return new Promise((resolve, reject) => {
       this.#modem.dial(options, (error, answer) => {
         if (error === null) resolve(answer);
-        else reject(asRefusal(error, `${method} ${path}`, signal));
+        else reject(brokenOff(error, `${method} ${path}`, signal));
       });
     });
   }
@@ -111,7 +122,7 @@ export class Engine {
 
 /** docker-modem, as far as it is used here; its types know it as `any`. */
 interface Modem {
-  dial(options: DialOptions, callback: (error: ModemError | null, answer: unknown) => void): void;
+  dial(options: DialOptions, callback: (error: Error | null, answer: unknown) => void): void;
 }
 
 interface DialOptions {
@@ -125,11 +136,11 @@ interface DialOptions {
   readonly abortSignal?: AbortSignal;
 }
 
-interface ModemError extends Error {
-  readonly statusCode?: number;
-}
-
-const SUCCESS = { 200: true, 201: true, 204: true } as const;
+/** The modem would read a refusal to its end, however far that is. */
+const EVERY_STATUS: Readonly<Record<number, true>> = Object.fromEntries(
+  Array.from({ length: 900 }, (_, index) => [100 + index, true]),
+);
+const SUCCESS: ReadonlySet<number> = new Set([200, 201, 204]);
 
 // The modem cuts the last letter off a path that holds `?` and has no options: there is always a `&` for it.
 function queryOf(query: NonNullable<EngineRequest['query']>): string {
@@ -141,21 +152,62 @@ function queryOf(query: NonNullable<EngineRequest['query']>): string {
   return text === '' ? '' : `?${text}&`;
 }
 
-function asRefusal(error: ModemError, asked: string, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted === true) return signal.reason;
-  if (error.statusCode !== undefined) {
-    const message = error.message.replace(/^\(HTTP code \d+\) \S+ - /, '').trim();
-    return new EngineRefusal(error.statusCode, cleanLine(message, 1000));
+/** What of an answer is within the limit; the rest is not waited for. */
+async function readUpTo(
+  limit: number,
+  answer: Readable,
+  request: Asked & { readonly signal: AbortSignal },
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > limit) break;
+    }
+  } catch (error) {
+    throw brokenOff(error, askedBy(request), request.signal);
   }
-  return engineLost(error, asked);
+  return { bytes: Buffer.concat(chunks), isWhole: size <= limit };
 }
 
-function noDocument(text: string, asked: string, cause: unknown): DeployerError {
+async function refusalIn(
+  answer: IncomingMessage,
+  request: Asked & { readonly signal: AbortSignal },
+): Promise<EngineRefusal> {
+  const { bytes } = await readUpTo(REFUSAL_LIMIT, answer, request);
+  return new EngineRefusal(answer.statusCode ?? 0, cleanLine(saidIn(bytes.toString()), 1000));
+}
+
+/** Docker's refusals have a `message`; Podman's have a `cause` beside it, which says less. */
+function saidIn(text: string): string {
+  try {
+    const document: unknown = JSON.parse(text);
+    const { message, error } = Object(document) as { readonly message?: unknown; readonly error?: unknown };
+    return typeof message === 'string' ? message : typeof error === 'string' ? error : text;
+  } catch {
+    return text;
+  }
+}
+
+type Asked = Pick<EngineRequest, 'method' | 'path'>;
+
+/** `GET /info` */
+function askedBy({ method = 'GET', path }: Asked): string {
+  return `${method} ${path}`;
+}
+
+function noEngine(evidence: string, cause?: unknown): DeployerError {
   return new DeployerError('engine_unavailable', 'what answers in the place of the Docker Engine is none', {
-    evidence: [`${asked}: ${cleanLine(text, 200)}`],
+    evidence: [evidence],
     suggestions: ['check where it listens: DOCKER_HOST, docker context ls'],
     cause,
   });
+}
+
+function brokenOff(error: unknown, asked: string, signal: AbortSignal | undefined): unknown {
+  return signal?.aborted === true ? signal.reason : engineLost(error, asked);
 }
 
 /** @param asked `POST /build`, for the evidence */

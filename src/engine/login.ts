@@ -1,13 +1,30 @@
 import { isLoopbackHost } from '../lib/loopback.js';
 
-/** What a registry knows a user by. */
-export type RegistryLogin =
+/** What a registry knows a user by. `source` says where that was found. */
+export type RegistryLogin = { readonly source: string } & (
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
-  | { readonly kind: 'identity-token'; readonly token: string }
-  | { readonly kind: 'registry-token'; readonly token: string };
+  | { readonly kind: 'identity-token'; readonly token: string; readonly username?: string }
+  | { readonly kind: 'registry-token'; readonly token: string }
+);
 
 /** Looks up who a registry is to be asked as; undefined means: anonymous. */
 export type FindLogin = (host: string) => Promise<RegistryLogin | undefined>;
+
+/** Whose logins were looked up, and what was found. */
+export type AskedLogins = ReadonlyMap<string, RegistryLogin | undefined>;
+
+/** As `find`, and keeps what it was asked for. */
+export function keepingAsked(find: FindLogin): { readonly find: FindLogin; readonly asked: AskedLogins } {
+  const asked = new Map<string, RegistryLogin | undefined>();
+  return {
+    asked,
+    find: async (host) => {
+      const login = await find(host);
+      asked.set(host, login);
+      return login;
+    },
+  };
+}
 
 /** As docker hands it to an engine (its AuthConfig); of nobody it is empty. */
 export function authConfigOf(login: RegistryLogin | undefined, serveraddress: string): object {

@@ -1,4 +1,5 @@
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
+import { describeLogin, loginMends, loginOf, writeAccess, type Login } from '../lib/login.js';
 import { cleanLine } from '../lib/text.js';
 import { isDigest, type Digest } from '../oci/digest.js';
 import { repositoryOf, type Reference } from '../oci/reference.js';
@@ -39,18 +40,18 @@ export async function pushImage(
       signal,
     });
     for await (const line of readJsonLines(answer)) {
-      if (typeof line['error'] === 'string') throw refused(reference, line['error']);
+      if (typeof line['error'] === 'string') throw refused(reference, login, line['error']);
       digest = digestIn(line, reference.tag) ?? digest;
       const layer = layers.read(line);
       if (layer !== undefined) onProgress(layers.sum.current, layers.sum.total, layer);
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof EngineRefusal) throw refused(reference, error.message);
+    if (error instanceof EngineRefusal) throw refused(reference, login, error.message);
     throw error instanceof DeployerError ? error : engineLost(error, `POST /images/${name}/push`);
   }
   if (digest !== undefined) return digest;
-  throw refused(reference, 'the engine told no digest of what it pushed');
+  throw refused(reference, login, 'the engine told no digest of what it pushed');
 }
 
 /** A graphdriver store tells it as data, the containerd store as a line for people. */
@@ -66,17 +67,24 @@ function digestIn(line: Readonly<Record<string, unknown>>, tag: string): Digest 
 }
 
 /** The engine passes on what the registry said; its text is all there is to tell by. */
-function refused(reference: Reference, text: string): DeployerError {
+function refused(reference: Reference, login: RegistryLogin | undefined, text: string): DeployerError {
   const reason = cleanLine(text, 500);
   const code = codeOf(reason);
-  const name = repositoryOf(reference);
-  return new DeployerError(code, `${name} could not be pushed: ${reason}`, {
-    evidence: [`the engine, of its push to ${reference.domain}: ${reason}`],
-    suggestions:
-      code === 'push_failed'
-        ? ['check the host in its name, and that the engine (not only this machine) can reach it']
-        : [`log in with an account that may push there: docker login ${reference.domain}`],
+  const asked = login && loginOf(login);
+  const asWhom = asked === undefined || code === 'push_failed' ? [] : [describeLogin(asked)];
+  return new DeployerError(code, `${repositoryOf(reference)} could not be pushed: ${reason}`, {
+    evidence: [`the engine, of its push to ${reference.domain}: ${reason}`, ...asWhom],
+    suggestions: mendsOf(code, reference, asked),
   });
+}
+
+function mendsOf(code: ErrorCode, { domain, path }: Reference, asked: Login | undefined): string[] {
+  if (code === 'push_failed')
+    return ['check the host in its name, and that the engine (not only this machine) can reach it'];
+  // Who is nobody is told that something is denied to them, too.
+  return code === 'registry_denied' && asked !== undefined
+    ? [writeAccess(path, domain, asked)]
+    : loginMends(asked, domain);
 }
 
 /*

@@ -1,7 +1,7 @@
+import type { Login } from '../lib/login.js';
 import { editDistance } from '../lib/nearest.js';
 import { isTag } from '../oci/reference.js';
 import { describeAnswer, type RegistryAnswer } from '../registry/answer.js';
-import type { Login } from '../registry/credentials/login.js';
 
 export type TagList =
   | {

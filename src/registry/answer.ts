@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../http/client.js';
 import { mediaTypeName } from '../oci/media-types.js';
+import type { Login } from '../lib/login.js';
 import { cleanLine } from '../lib/text.js';
-import type { Login } from './credentials/login.js';
 import type { RefusedScopes } from './scope.js';
 
 /** distribution-spec, "Error codes". The text is the server's, cleaned. */

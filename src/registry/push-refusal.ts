@@ -1,6 +1,6 @@
 import { DeployerError } from '../lib/errors.js';
+import { describeLogin, loginMends, writeAccess } from '../lib/login.js';
 import { describeAnswer, type RegistryAnswer } from './answer.js';
-import { describeLogin, loginMends, otherLogin } from './credentials/login.js';
 import { refusalOf } from './refusal.js';
 import type { RepositoryAccess } from './requests.js';
 
@@ -34,9 +34,7 @@ export function pushRefusalOf(
       `the registry ${domain} knows who asks, but does not let them push to ${path}`,
       {
         evidence: asWhom,
-        suggestions: [
-          `give the account or token write access (push) to ${path}, ${otherLogin(login, domain)}`,
-        ],
+        suggestions: [writeAccess(path, domain, login)],
       },
     );
   }

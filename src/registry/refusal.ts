@@ -1,7 +1,7 @@
 import { DeployerError, type ErrorCode } from '../lib/errors.js';
+import { describeLogin, loginMends, readAccess, type Login } from '../lib/login.js';
 import { cleanLine } from '../lib/text.js';
 import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
-import { describeLogin, loginMends, otherLogin, type Login } from './credentials/login.js';
 import { describeAccept, describeAnswer, type RegistryAnswer } from './answer.js';
 
 /**
@@ -92,7 +92,7 @@ function denied({ login }: RegistryAnswer, { domain, path }: Reference): Refusal
     code: 'registry_denied',
     message: `the registry ${domain} knows who asks, but does not let them read ${path}`,
     suggestions: [
-      `give the account or token read access (pull) to ${path}, ${otherLogin(login, domain)}`,
+      readAccess(path, domain, login),
       "check the repository's name: some registries answer 403 for what is not there",
     ],
   };

@@ -1,9 +1,9 @@
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.js';
 import { pauseAfter, withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
+import type { Login } from '../lib/login.js';
 import type { Access, Authenticator } from './authenticator.js';
 import { parseChallenge, type Challenge } from './challenge.js';
-import type { Login } from './credentials/login.js';
 import { RegistryOrigins } from './origins.js';
 import { splitScopes, type RefusedScopes } from './scope.js';
 

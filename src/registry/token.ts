@@ -1,10 +1,10 @@
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/client.js';
 import { withRetry, type RetryPolicy } from '../http/retry.js';
 import { DeployerError } from '../lib/errors.js';
+import { loginMends } from '../lib/login.js';
 import { cleanLine } from '../lib/text.js';
 import { readErrors } from './answer.js';
 import { basicAuthorization, type Credential } from './credentials/credential.js';
-import { loginMends } from './credentials/login.js';
 
 const TOKEN_ANSWER_LIMIT = 128 * 1024;
 /** What a refusal says is shown in one line: its beginning is enough. */

@@ -222,7 +222,13 @@ describe('deployer build without BuildKit', function () {
         const args = [context.path, '--tag', 'private:1', '--build-arg', `HOST=${closed.host}`];
         const refused = await run(engineOf(), args);
         expect(refused.code, refused.stderr).to.equal(4);
-        expect(refused.stderr).to.contain('docker login');
+        expect(refused.stderr).to.contain(`docker login ${closed.host}`);
+        await using wrong = await configFor(closed.host, 'alice', 'wrong');
+        const denied = await run(engineOf(), args, { env: { DOCKER_CONFIG: wrong.path } });
+        expect(denied.code, denied.stderr).to.equal(4);
+        expect(denied.stderr).to.contain(
+          `asked as alice, with the login of ${join(wrong.path, 'config.json')}`,
+        );
         const { code, stderr } = await run(engineOf(), args, { env });
         expect(code, stderr).to.equal(0);
         expect(stderr).to.contain('private: yes').and.not.contain('correct-horse');

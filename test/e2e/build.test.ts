@@ -344,6 +344,40 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(nowhere.code, nowhere.stderr).to.equal(7);
   });
 
+  it('names the login that a registry does not accept, by where it lies: of a base image, and of a push', async () => {
+    await using closed = await startDockerRegistry({
+      auth: { kind: 'basic', user: 'alice', password: 'right' },
+    });
+    const base = await pushBase(closed.host, {
+      username: 'alice',
+      password: 'right',
+      serveraddress: closed.host,
+    });
+    await using onBase = await makeContext({
+      Dockerfile: `FROM ${BASE} AS one\nFROM ${base}\nCOPY --from=one /bin /\n`,
+    });
+    await using open = await makeContext({ Dockerfile: `FROM ${BASE}\n` });
+    const auth = Buffer.from('alice:wrong').toString('base64');
+    const logins = JSON.stringify({ auths: { [closed.host]: { auth } } });
+    await using config = await makeContext({ 'config.json': logins });
+    for (const args of [
+      [onBase.path, '--tag', 'private:1', '--no-cache'],
+      [open.path, '--tag', `${closed.host}/app:1`, '--push'],
+    ]) {
+      const ofFile = await run(args, { env: { DOCKER_CONFIG: config.path } });
+      expect(ofFile.code, ofFile.stderr).to.equal(4);
+      expect(ofFile.stderr)
+        .to.contain(`asked as alice, with the login of ${join(config.path, 'config.json')}`)
+        .and.contain(`Try: log in: docker login ${closed.host}\n`);
+      const ofVariable = await run(args, { env: { DOCKER_AUTH_CONFIG: logins } });
+      expect(ofVariable.code, ofVariable.stderr).to.equal(4);
+      expect(ofVariable.stderr)
+        .to.contain('asked as alice, with the login of DOCKER_AUTH_CONFIG')
+        .and.contain('Try: mend or unset DOCKER_AUTH_CONFIG')
+        .and.not.contain('log in: docker login');
+    }
+  });
+
   it('from an image that is not there names the line of its FROM', async () => {
     await using context = await makeContext({
       Dockerfile: `# a comment\nARG BASE=${registry.host}/absent\nFROM $BASE:1\nRUN true\n`,

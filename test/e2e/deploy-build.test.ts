@@ -183,6 +183,24 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect(image.deployed).to.equal(`${own}/closed@${image.digest}`);
   });
 
+  it('refuses a provenance that the engine can not give where it is asked for: in the file, by its line', async () => {
+    await using context = await makeContext({
+      Dockerfile: dockerfile('attested'),
+      'fly.toml': `[build]\n  dockerfile = "Dockerfile"\n  provenance = "max"\n`,
+    });
+    for (const builder of ['0', '1']) {
+      const env = { DOCKER_HOST: engine.dockerHost, DOCKER_BUILDKIT: builder };
+      const args = ['deploy', '--image', `${repository}:attested`, '--app', 'shop'];
+      const { code, stderr } = await stage.run(args, { env, cwd: context.path });
+      expect(code, stderr).to.equal(6);
+      expect(stderr)
+        .to.match(/✖ fly\.toml:3: build\.provenance max: .* can't attest where an image comes from/)
+        .and.match(/ (?:Try:|or) take out fly\.toml:3: build\.provenance/);
+      const flag = await stage.run([...args, '--provenance', 'min'], { env, cwd: context.path });
+      expect(flag.stderr).to.contain('✖ --provenance min: ').and.contain('leave it out: --provenance off');
+    }
+  });
+
   it('with --build always builds over what is there, with an event for each step of the build', async () => {
     await using context = await makeContext({
       'docker/Dockerfile': dockerfile('two', 'ARG WHO=nobody\nRUN echo built for $WHO; seq 1 3000\n'),

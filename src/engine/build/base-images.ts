@@ -26,10 +26,19 @@ export function lineOfBaseImage(
   buildArgs: Readonly<Record<string, string>>,
   step: string,
 ): number | undefined {
-  const [, name] = /^\[internal\] load metadata for (\S+)$/.exec(step) ?? [];
-  const [asked] = name === undefined ? [] : referenceIn(name);
+  const asked = askedIn(step);
   if (asked === undefined) return undefined;
   return baseImagesOf(dockerfile, buildArgs).find(({ reference }) => isSame(reference, asked))?.line;
+}
+
+/** The registry that a step asks about an image; undefined for any other step. */
+export function registryAskedIn(step: string): string | undefined {
+  return askedIn(step)?.domain;
+}
+
+function askedIn(step: string): Reference | undefined {
+  const [, name] = /^\[internal\] load metadata for (\S+)$/.exec(step) ?? [];
+  return name === undefined ? undefined : referenceIn(name)[0];
 }
 
 function isSame(one: Reference, other: Reference): boolean {

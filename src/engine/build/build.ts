@@ -6,7 +6,7 @@ import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
-import type { FindLogin } from '../login.js';
+import { keepingAsked, type FindLogin } from '../login.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
@@ -57,13 +57,14 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
   let contextBytesSent = 0;
   let refused: DeployerError | undefined;
   const refusal = new AbortController();
+  const logins = keepingAsked(ports.findLogin);
   const folders = { context: request.context, dockerfile: dockerfile.folder };
   await using session = await openSession(engine, {
     sharedKey: await sharedKeyOf(request.context),
     signal,
     methods: {
       ...healthMethods,
-      ...authMethods(ports.findLogin),
+      ...authMethods(logins.find),
       ...secretMethods(request.secrets),
       ...sshMethods(request.sshAgents ?? []),
       '/moby.filesync.v1.FileSync/DiffCopy': (call) =>
@@ -97,6 +98,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text },
       secrets: [...request.secrets.keys()],
+      logins: logins.asked,
       ...askedOf(request, ports),
     });
   }

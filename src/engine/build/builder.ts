@@ -2,7 +2,7 @@ import { DeployerError, type ErrorOptions } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
 import { instructionsOf } from './dockerfile-lines.js';
-import { ATTESTING_API, TAKES_CONTAINERD, type Provenance } from './output.js';
+import { ATTESTING_API, TAKES_CONTAINERD, withoutProvenance, type Provenance } from './output.js';
 import type { BuildSettings } from './query.js';
 
 /** What an engine builds with. */
@@ -59,6 +59,8 @@ export interface ClassicRequest extends Pick<BuildSettings, 'platforms' | 'cache
   readonly secretIds: readonly string[];
   readonly hasSsh: boolean;
   readonly provenance: Provenance;
+  /** `fly.toml:6: build.provenance`; `--provenance` unless told. */
+  readonly provenanceFrom?: string;
 }
 
 /** `POST /build` takes a platform from here on; before it is left out without a word. */
@@ -69,7 +71,7 @@ const PLATFORM_API = [1, 32] as const;
  * @throws DeployerError `build_unavailable`
  */
 export function refuseBeyondClassic(
-  { secretIds, hasSsh, provenance, platforms, cacheFrom, cacheTo }: ClassicRequest,
+  { secretIds, hasSsh, provenance, provenanceFrom, platforms, cacheFrom, cacheTo }: ClassicRequest,
   builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
@@ -81,9 +83,10 @@ export function refuseBeyondClassic(
   }
   if (hasSsh) throw beyond('--ssh', 'can give no agent to a build', builder);
   if (provenance === 'min' || provenance === 'max') {
-    throw beyond(`--provenance ${provenance}`, "can't attest where an image comes from", attesting(builder), {
+    const asked = `${provenanceFrom ?? '--provenance'} ${provenance}`;
+    throw beyond(asked, "can't attest where an image comes from", attesting(builder), {
       evidence: [TAKES_CONTAINERD],
-      suggestions: ['or leave it out: --provenance off'],
+      suggestions: [`or ${withoutProvenance(provenanceFrom)}`],
     });
   }
   if (cacheFrom.length + cacheTo.length > 0) {

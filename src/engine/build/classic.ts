@@ -5,7 +5,7 @@ import { packContext, type PackOptions } from '../context/pack.js';
 import type { PatternMatcher } from '../context/pattern-matcher.js';
 import { EngineRefusal, engineLost } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
-import { authConfigOf, encodeLogins, plainHttpTo, type FindLogin } from '../login.js';
+import { authConfigOf, encodeLogins, keepingAsked, plainHttpTo, type FindLogin } from '../login.js';
 import { Upload, type WriteOn } from '../upload.js';
 import { registriesOf } from './base-images.js';
 import { askedOf, type BuildPorts, type BuildRequest, type BuiltImage } from './build.js';
@@ -36,9 +36,11 @@ export async function buildClassic(
   const dockerfile = await placeInArchive(request.dockerfile, context, excluded);
   refuseInstructionsBeyondClassic(dockerfile, builder);
   const progress = new BuildProgress(ports.onEvent);
+  const logins = keepingAsked(ports.findLogin);
   const archive = new Archive(context, dockerfile, excluded, progress, ports);
   try {
-    const id = await follow(withLabels(request, builder, ports), dockerfile, archive, progress, ports);
+    const asking = { ...ports, findLogin: logins.find };
+    const id = await follow(withLabels(request, builder, ports), dockerfile, archive, progress, asking);
     return { id, contextBytesSent: archive.contentBytes };
   } catch (error) {
     if (ports.signal.aborted && builder.engine.product === 'podman') ports.onEvent(STILL_RUNNING);
@@ -49,6 +51,7 @@ export async function buildClassic(
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text: dockerfile.text },
+      logins: logins.asked,
       ...askedOf(request, ports),
     });
   } finally {

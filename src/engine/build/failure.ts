@@ -2,7 +2,9 @@ import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
 import type { Platform } from '../../oci/descriptor.js';
+import type { AskedLogins } from '../login.js';
 import { lineOfBaseImage } from './base-images.js';
+import { baseRefused } from './base-refusal.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
 import type { FailedStep } from './progress.js';
 import { mountedSecrets } from './secret-mounts.js';
@@ -26,6 +28,8 @@ export interface BuildFailure {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** The ids that were given; undefined where the builder takes no secrets. */
   readonly secrets?: readonly string[];
+  /** Of the registries that the build had to do with. */
+  readonly logins?: AskedLogins;
 }
 
 /** Words that BuildKit and the frontend put before what went wrong. */
@@ -34,7 +38,7 @@ const PREFIXES =
 
 /** Why a build failed, with the line of the Dockerfile and what the step printed last. */
 export function buildFailed(failure: BuildFailure): DeployerError {
-  const { message, step, dockerfile, target, platforms, buildArgs = {} } = failure;
+  const { message, step, dockerfile, target, platforms, buildArgs = {}, logins = new Map() } = failure;
   const reason = withoutPrefixes(cleanLine(message, 1000));
   if (target !== undefined && NO_SUCH_STAGE.test(reason)) return noSuchStage(reason, target, dockerfile);
   const syntaxLine = /parse error(?: on)? line (\d+)/i.exec(reason)?.[1];
@@ -49,7 +53,7 @@ export function buildFailed(failure: BuildFailure): DeployerError {
   const mend = `mend ${where} or what it works on, and build again`;
   const explained =
     foreignPlatform(said, step, platforms) ??
-    causeIn(code, said) ??
+    (code === 'build_failed' ? causeIn(said) : baseRefused({ code, reason, step: step?.name, logins })) ??
     secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
     evidence: [
@@ -106,15 +110,7 @@ function foreignPlatform(
   };
 }
 
-function causeIn(code: ErrorCode, said: readonly string[]): Explanation | undefined {
-  if (code !== 'build_failed') {
-    return {
-      suggestions: [
-        'log in to the registry of the base image: docker login HOST',
-        'check the name in the FROM line',
-      ],
-    };
-  }
+function causeIn(said: readonly string[]): Explanation | undefined {
   const anyOf = (words: RegExp): boolean => said.some((line) => words.test(line));
   if (anyOf(/no space left on device/i))
     return { suggestions: ["make room on the engine's disk: docker system df, docker builder prune"] };

@@ -19,7 +19,7 @@ export const TAKES_CONTAINERD = 'it takes Docker Engine 24 or later with the con
  * @throws DeployerError `build_unavailable` when the engine would leave out without a word what is asked for
  */
 export function decideOutput(
-  { provenance, platforms, cacheTo, sourceDateEpoch }: Asked,
+  { provenance, provenanceFrom, platforms, cacheTo, sourceDateEpoch }: Asked,
   engine: EngineCapabilities,
 ): BuildOutput {
   const mode = provenance === 'auto' ? 'off' : provenance;
@@ -51,13 +51,22 @@ export function decideOutput(
   }
   throw unavailable(
     engine,
-    `--provenance ${mode}: this engine can't attest where an image comes from`,
-    'leave it out: --provenance off',
+    `${provenanceFrom ?? '--provenance'} ${mode}: this engine can't attest where an image comes from`,
+    withoutProvenance(provenanceFrom),
   );
+}
+
+/** How to ask for none. */
+export function withoutProvenance(from: string | undefined): string {
+  return from === undefined
+    ? 'leave it out: --provenance off'
+    : `take out ${from}, or build without once: --provenance off`;
 }
 
 type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo' | 'sourceDateEpoch'> & {
   readonly provenance: Provenance;
+  /** `fly.toml:6: build.provenance`; `--provenance` unless told. */
+  readonly provenanceFrom?: string;
 };
 
 function unavailable(

@@ -1,8 +1,8 @@
 import { DeployerError } from '../../lib/errors.js';
 import { lineOfJsonFault } from '../../lib/json-fault.js';
+import { AUTH_VARIABLE, mendVariable } from '../../lib/login.js';
 import type { Credential } from './credential.js';
 import { serverAddressOf } from './credential.js';
-import { AUTH_VARIABLE, mendVariable } from './login.js';
 
 /** docker's config.json and podman's auth.json, as far as credentials go. */
 export interface AuthFile {

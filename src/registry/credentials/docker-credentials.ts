@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeployerError } from '../../lib/errors.js';
+import { AUTH_VARIABLE } from '../../lib/login.js';
 import { entryFor, helperFor, parseAuthFile, type AuthFile } from './auth-file.js';
 import { askHelper } from './credential-helper.js';
 import type { Credential, CredentialSource } from './credential.js';
-import { AUTH_VARIABLE } from './login.js';
 
 export interface DockerCredentialOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

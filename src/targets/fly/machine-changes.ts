@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.js';
+import { formatDuration } from '../../lib/duration.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseContext } from '../target.js';
@@ -6,16 +7,17 @@ import { becomeHealthy } from './become-healthy.js';
 import { explainSilence } from './silence.js';
 import { definedChecks, markRun, type RunMark } from './health.js';
 import { LEASE_SECONDS, type Leases } from './lease.js';
-import type { Machine } from './machine.js';
+import { isInPassing, type Machine } from './machine.js';
 import type { MachinesApi } from './machines-api.js';
 import type { FlyPlan, MachineChange } from './plan.js';
 import { METADATA, type ReleaseHealth } from './release-metadata.js';
+import { reminding } from './reminders.js';
 import { steadyTimeOf } from './steadiness.js';
 import type { Touched } from './touched.js';
 import { Vigil } from './vigil.js';
 import type { Voice } from './voice.js';
 import { Watch } from './watch.js';
-import { createMachine, updateMachine } from './write-once.js';
+import { createMachine, STEADY_WITHIN_MS, steadyAfter, untilSteady, updateMachine } from './write-once.js';
 import { explainAnswer } from './wrong-answer.js';
 
 export interface MachineChangesOptions {
@@ -110,6 +112,7 @@ export class MachineChanges {
   async #update(change: Extract<MachineChange, { kind: 'update' }>, signal: AbortSignal): Promise<Written> {
     const { leases, voice } = this.#options;
     const before = this.#before(change.id);
+    await this.#steady(before, signal);
     const touched: Touched = { id: change.id, before };
     this.touched.push(touched);
     voice.progress(`updating machine ${change.id}`);
@@ -122,6 +125,18 @@ export class MachineChanges {
       if (isRefusal(error)) this.touched.splice(this.touched.indexOf(touched), 1);
       throw error;
     }
+  }
+
+  /** Until it is on its way from one state to another no more, in which the API refuses an update. */
+  async #steady(machine: Machine, signal: AbortSignal): Promise<void> {
+    if (!isInPassing(machine)) return;
+    const { api, clock, voice } = this.#options;
+    const waiting = steadyAfter(machine);
+    const limit = formatDuration(STEADY_WITHIN_MS);
+    voice.progress(`machine ${machine.id}: ${waiting}`);
+    const sayAgain = (after: string): void =>
+      voice.log(`machine ${machine.id}: still ${waiting} (${after} of ${limit})`);
+    await reminding(clock, sayAgain, () => untilSteady({ api, clock, signal }, machine));
   }
 
   async #create(change: Extract<MachineChange, { kind: 'create' }>, signal: AbortSignal): Promise<Written> {

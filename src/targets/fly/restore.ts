@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import type { ReleaseIdentity } from '../target.js';
 import { becomeHealthy } from './become-healthy.js';
-import { definedChecks, isHealthy, markRun, whyDead, whyDown, type RunMark } from './health.js';
+import { definedChecks, isHealthy, isStarted, markRun, whyDead, whyDown, type RunMark } from './health.js';
 import type { Leases } from './lease.js';
 import { imageOf, isAsleep, isInPassing, type Machine, type MachineConfig } from './machine.js';
 import { undoneConfig } from './machine-config.js';
@@ -12,7 +12,7 @@ import { steadyTimeOf } from './steadiness.js';
 import type { Touched } from './touched.js';
 import { waitStarted } from './wait-started.js';
 import { Watch } from './watch.js';
-import { untilSteady, updateMachine } from './write-once.js';
+import { steadyAfter, untilSteady, updateMachine } from './write-once.js';
 
 /** How one machine is put back. */
 export interface RestoreOptions {
@@ -85,7 +85,7 @@ export async function upAgain(
   { before, mark, steadyMs }: Restored,
   { timeoutMs, ...options }: RestoreOptions,
 ): Promise<void> {
-  if (!wasUp(before) || keptFalling(before)) return;
+  if (!mustBeUp(before)) return;
   const watched = { ...options, id: before.id, mark };
   if (!isHealthy(before)) {
     await waitStarted(new Watch({ ...watched, timeoutMs }));
@@ -93,6 +93,17 @@ export async function upAgain(
   }
   // As for a release: the time that its health has to last is none of what it has to come up.
   await becomeHealthy(new Watch({ ...watched, timeoutMs: timeoutMs + steadyMs }), steadyMs);
+}
+
+/** Whether a machine that was up again still is, at one look. What the platform has put to sleep since has not died. */
+export function isStillUp({ before, mark }: Restored, now: Machine | undefined): boolean {
+  if (!mustBeUp(before)) return true;
+  if (now === undefined || whyDown(now, mark) !== undefined) return false;
+  return isAsleep(now) || (isStarted(now, mark) && (isHealthy(now) || !isHealthy(before)));
+}
+
+function mustBeUp(before: Machine): boolean {
+  return wasUp(before) && !keptFalling(before);
 }
 
 function wasUp(before: Machine): boolean {
@@ -124,7 +135,9 @@ async function putBack(
 ): Promise<Machine> {
   const { leases, tell } = options;
   await regainLease(now.id, options);
-  tell(isInPassing(now) ? `waiting for it to be no longer ${now.state}` : 'being put back');
+  if (isInPassing(now)) tell(steadyAfter(now));
+  await untilSteady(options, now);
+  tell('being put back');
   return updateMachine(options, now, { config, skipLaunch: !launch }, leases.nonce(now.id));
 }
 

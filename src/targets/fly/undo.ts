@@ -7,7 +7,8 @@ import { isPassing } from './api-error.js';
 import { markRun } from './health.js';
 import type { Machine } from './machine.js';
 import { machineFailure } from './machine-failure.js';
-import { restore, upAgain, type Restored, type RestoreOptions } from './restore.js';
+import { reminding } from './reminders.js';
+import { isStillUp, restore, upAgain, type Restored, type RestoreOptions } from './restore.js';
 import type { Touched } from './touched.js';
 import { within } from './within.js';
 
@@ -25,49 +26,80 @@ export interface UndoOptions extends Omit<RestoreOptions, 'signal' | 'tell' | 'r
   readonly width: number;
 }
 
+type Work = (show: (message: string) => void) => Promise<void>;
+
 /** Tries for what the API refuses, and the pause between two: it may be a conflict that passes. */
 const MOST_TRIES = 3;
 const RETRY_MS = 2_000;
 /** What giving a machine its old version may take at least, and on top of what its process may take to end. */
 const LEAST_MS = 30_000;
 const STOP_MS = 5_000;
-/** So often an undo that waits says that it goes on. */
-const REMIND_MS = 30_000;
 const MOST_AT_ONCE = 10;
 
 /**
  * Puts back what was there on every machine that a release touched, newest first: those that serve nobody all at
- * once, those that serve in the release's own pace. Never interrupted, and one machine's failure holds up no other;
- * none takes longer than its time.
+ * once, those that serve in the release's own pace; and looks at all of them once more at the end. Never interrupted,
+ * and one machine's failure holds up no other; none takes longer than its time.
  */
 export async function undo(touched: readonly Touched[], options: UndoOptions): Promise<readonly Stuck[]> {
   const stuck: Stuck[] = [];
-  const newestFirst = [...touched].reverse();
+  const back: Restored[] = [];
   let done = 0;
   const never = new AbortController().signal;
   const progress = (message: string): void =>
     options.report({ type: 'progress', message, healthy: done, total: touched.length });
-  const undoOne = async (machine: Touched): Promise<void> => {
-    const { id, before } = machine;
+  const attempt = async (id: string, failure: string, success: string, work: Work): Promise<void> => {
     try {
-      await putBackInTime(machine, options, (message) => progress(`machine ${id}: ${message}`));
+      await work((message) => progress(`machine ${id}: ${message}`));
       done += 1;
-      progress(`machine ${id} is ${before === undefined ? 'destroyed' : 'as before'}`);
+      progress(`machine ${id} is ${success}`);
     } catch (error) {
       const why = messageOf(error);
       stuck.push({ id, why, evidence: error instanceof DeployerError ? error.evidence : [] });
-      options.report({
-        type: 'log',
-        level: 'warning',
-        message: `machine ${id} could not be put back: ${why}`,
-      });
+      options.report({ type: 'log', level: 'warning', message: `machine ${id} ${failure}: ${why}` });
     }
   };
+  const undoOne = (machine: Touched): Promise<void> => {
+    const success = machine.before === undefined ? 'destroyed' : 'as before';
+    return attempt(machine.id, 'could not be put back', success, async (show) => {
+      const restored = await putBackInTime(machine, options, show);
+      if (restored !== undefined) back.push(restored);
+    });
+  };
+  const seeAgain = (restored: Restored): Promise<void> => {
+    done -= 1;
+    const work: Work = (show) => comeUp(restored, options, show);
+    return attempt(restored.before.id, 'is not as before any more', 'as before', work);
+  };
+  const newestFirst = [...touched].reverse();
   const serving = newestFirst.filter(({ healthy }) => healthy !== undefined);
   const broken = newestFirst.filter(({ healthy }) => healthy === undefined);
   await inParallel(broken, MOST_AT_ONCE, never, undoOne);
   await inParallel(serving, options.width, never, undoOne);
+  // One alone has just been seen.
+  if (touched.length > 1 && back.length > 0)
+    await inParallel(await fallenSince(back, options), MOST_AT_ONCE, never, seeAgain);
   return stuck;
+}
+
+/** What was put back first can have died by the time that the last one was: one look at all of them. */
+async function fallenSince(back: readonly Restored[], options: UndoOptions): Promise<readonly Restored[]> {
+  const { api, clock, report, timeoutMs } = options;
+  const giveUpAt = clock.now() + timeoutMs;
+  try {
+    const machines = await within(clock, timeoutMs + LEAST_MS, (signal) =>
+      persistently({ clock, giveUpAt, signal }, () => api.until(signal).listMachines(signal)),
+    );
+    return back.filter((restored) => {
+      const now = machines.find(({ id }) => id === restored.before.id);
+      return !isStillUp(restored, now);
+    });
+  } catch (error) {
+    // Each of them was seen to be up.
+    const message = `whether all machines are up at the same time is not known: ${messageOf(error)}`;
+    report({ type: 'log', level: 'warning', message });
+    return [];
+  }
 }
 
 /** First it gets its old version, then it has to come up with it: each has a time of its own. */
@@ -75,16 +107,26 @@ async function putBackInTime(
   touched: Touched,
   options: UndoOptions,
   show: (message: string) => void,
+): Promise<Restored | undefined> {
+  const restored = await givenBack(touched, options, show, reminder(touched.id, options));
+  if (restored !== undefined) await comeUp(restored, options, show);
+  return restored;
+}
+
+async function comeUp(
+  restored: Restored,
+  options: UndoOptions,
+  tell: (message: string) => void,
 ): Promise<void> {
-  const { clock, report } = options;
-  const remind = (message: string): void =>
-    report({ type: 'log', level: 'info', message: `machine ${touched.id}: ${message}` });
-  const restored = await givenBack(touched, options, show, remind);
-  if (restored === undefined) return;
+  const { clock, timeoutMs } = options;
   const { signal } = new AbortController();
-  const giveUpAt = clock.now() + options.timeoutMs;
-  const watching = { ...options, signal, tell: show, remind };
-  await persistently({ clock, giveUpAt, signal }, () => upAgain(restored, watching));
+  const watching = { ...options, signal, tell, remind: reminder(restored.before.id, options) };
+  const persistence = { clock, giveUpAt: clock.now() + timeoutMs, signal };
+  await persistently(persistence, () => upAgain(restored, watching));
+}
+
+function reminder(id: string, { report }: UndoOptions): (message: string) => void {
+  return (message) => report({ type: 'log', level: 'info', message: `machine ${id}: ${message}` });
 }
 
 /** @throws DeployerError `timed_out` when the API, or the machine, leaves it no time */
@@ -103,32 +145,16 @@ async function givenBack(
     doing = message;
     show(message);
   };
+  const sayAgain = (after: string): void => remind(`still ${doing} (${after} of ${formatDuration(limitMs)})`);
   return within(clock, limitMs, async (signal) => {
-    const ended = new AbortController();
-    void remindAgain(clock, ended.signal, (after) =>
-      remind(`still ${doing} (${after} of ${formatDuration(limitMs)})`),
-    );
     const bounded = { ...options, api: api.until(signal), signal, tell, remind };
+    const restoring = (): Promise<Restored | undefined> => restore(touched, bounded);
     try {
-      return await persistently({ clock, giveUpAt, signal }, () => restore(touched, bounded));
+      return await reminding(clock, sayAgain, () => persistently({ clock, giveUpAt, signal }, restoring));
     } catch (error) {
       throw signal.aborted ? tooLate(touched, api, `${formatDuration(limitMs)} ${doing}`, error) : error;
-    } finally {
-      ended.abort();
     }
   });
-}
-
-async function remindAgain(clock: Clock, end: AbortSignal, say: (after: string) => void): Promise<void> {
-  const begun = clock.now();
-  try {
-    for (;;) {
-      await clock.sleep(REMIND_MS, end);
-      say(formatDuration(clock.now() - begun));
-    }
-  } catch {
-    // It was put back, or given up.
-  }
 }
 
 function tooLate(

@@ -6,6 +6,7 @@ import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
 import { PassingFaults } from './passing-faults.js';
+import { REMIND_MS } from './reminders.js';
 import { within } from './within.js';
 
 export interface WatchOptions {
@@ -27,8 +28,6 @@ const UNKNOWN_FOR_MS = 15_000;
 const POLL_MS = 500;
 /** So long after its time is over an answer is still waited for. */
 const LAST_ANSWER_MS = 10_000;
-/** So often a wait says that it goes on. */
-const REMIND_MS = 30_000;
 
 /**
  * One machine, watched until a deadline. The API's passing faults (429, 5xx, a broken connection) are no news

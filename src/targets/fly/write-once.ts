@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
 import { appCreatedByAnother, machineCreatedByAnother } from './another-deploy.js';
 import { isAmbiguous } from './api-error.js';
 import { isDestroyed, isInPassing, type Machine, type MachineConfig } from './machine.js';
@@ -13,7 +14,7 @@ import { within } from './within.js';
 const TRIES = 3;
 const RETRY_MS = 1_000;
 /** A process may take its whole kill_timeout to end, of five minutes at most. */
-const STEADY_WITHIN_MS = 330_000;
+export const STEADY_WITHIN_MS = 330_000;
 const POLL_MS = 500;
 /** How long it is asked what became of a write. */
 const ASK_MS = 30_000;
@@ -38,10 +39,15 @@ export async function untilSteady({ api, clock, signal }: Write, machine: Machin
   return now;
 }
 
+/** What `untilSteady` waits for. */
+export function steadyAfter({ state }: Machine): string {
+  return `waiting for it to be no longer ${cleanLine(state, 30)}`;
+}
+
 /**
  * Updates a machine once. When nobody knows whether the update was carried out (5xx, a broken connection), the
  * machine itself is asked; `current_version` keeps a second try from replacing anything but the old version.
- * @param present the machine as it was read: no other version of it is replaced
+ * @param present the machine as it was read, not on its way to another state: no other version of it is replaced
  */
 export async function updateMachine(
   write: Write,
@@ -50,7 +56,6 @@ export async function updateMachine(
   nonce: Nonce,
 ): Promise<Machine> {
   const { api, clock, signal } = write;
-  await untilSteady(write, present);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await api.updateMachine(present, update, nonce, signal);

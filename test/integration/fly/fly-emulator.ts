@@ -4,6 +4,7 @@ import { Faults, type Fault } from '../../../src/emulator/machines/faults.js';
 import { Platform } from '../../../src/emulator/machines/platform.js';
 import { StateFile } from '../../../src/emulator/machines/state-file.js';
 import { noRuntime } from '../../../src/emulator/runtime/none.js';
+import type { Runtime } from '../../../src/emulator/runtime/runtime.js';
 import type { HttpClient, HttpRequest } from '../../../src/http/client.js';
 import { Dispatchers } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip } from '../../../src/http/undici-client.js';
@@ -76,6 +77,26 @@ export interface Ground {
   readonly leased: boolean;
 }
 
+interface Slowness {
+  stopMs: number;
+}
+
+function slowToStop(clock: Clock, slowness: Slowness): Runtime {
+  const runtime = noRuntime('test');
+  return {
+    ...runtime,
+    start: async (spec, signal) => {
+      const instance = await runtime.start(spec, signal);
+      const stop = instance.stop.bind(instance);
+      instance.stop = async (signal, timeoutMs) => {
+        await clock.sleep(slowness.stopMs);
+        await stop(signal, timeoutMs);
+      };
+      return instance;
+    },
+  };
+}
+
 /** The emulator's Machines API over loopback, with simulated machines, and a Fly target that talks to it. */
 export class FlyEmulator {
   readonly target: FlyTarget;
@@ -88,6 +109,7 @@ export class FlyEmulator {
   asked: (request: HttpRequest) => void = () => undefined;
   /** Says of which requests there is never an answer. */
   unanswered: (request: HttpRequest) => boolean = () => false;
+  readonly #slowness: Slowness;
   readonly #platform: Platform;
   readonly #server: MachinesServer;
   readonly #folder: TempFolder;
@@ -99,7 +121,9 @@ export class FlyEmulator {
     url: string,
     clock: Clock,
     folder: TempFolder,
+    slowness: Slowness,
   ) {
+    this.#slowness = slowness;
     this.#platform = platform;
     this.#server = server;
     this.#folder = folder;
@@ -127,18 +151,19 @@ export class FlyEmulator {
     const stateFile = new StateFile(folder.path, (error) => {
       throw error;
     });
+    const slowness: Slowness = { stopMs: 0 };
     const ports = {
       clock,
       stateFile,
       faults: new Faults(),
-      runtime: noRuntime('test'),
+      runtime: slowToStop(clock, slowness),
       log: () => undefined,
       lookUpImage: (reference: { digest?: string }) => Promise.resolve(reference.digest),
     };
     const platform = await Platform.open(() => ports, stateFile);
     const server = new MachinesServer(platform, { token: TOKEN, rateLimits });
     const port = await server.listen(0);
-    return new FlyEmulator(platform, server, `http://127.0.0.1:${port}`, clock, folder);
+    return new FlyEmulator(platform, server, `http://127.0.0.1:${port}`, clock, folder, slowness);
   }
 
   async stop(): Promise<void> {
@@ -240,6 +265,11 @@ export class FlyEmulator {
   dropLease(id: string): void {
     const supervisor = this.#platform.app(APP).machine(id);
     supervisor.amend(({ lease: _dropped, ...machine }) => machine);
+  }
+
+  /** From now on a machine's process takes so long to end when it is told to. */
+  slowStops(ms: number): void {
+    this.#slowness.stopMs = ms;
   }
 
   /** As the platform's autostop does: no lock keeps it from that. */

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import type { MachineFault } from '../../../src/emulator/machines/faults.js';
 import type { ReleaseEvent, ReleaseOutcome } from '../../../src/targets/target.js';
-import { FlyEmulator, imageOf } from './fly-emulator.js';
+import { FlyEmulator, imageOf, type Deployed } from './fly-emulator.js';
 
 type Failed = Extract<ReleaseOutcome, { error: unknown }>;
 
@@ -70,6 +71,50 @@ describe('putting back what was there', () => {
     expect(fly.machines()[0]).to.include({ state: 'stopped', image: imageOf('old').deployed });
   });
 
+  describe('one machine of two, which dies while the other is put back,', () => {
+    /** @returns the release, and the machine that was put back first */
+    async function deployAndKill(
+      effect?: MachineFault['effect'],
+    ): Promise<{ deployed: Deployed; first: string }> {
+      const [, first = ''] = await fly.seed(2);
+      fly.fault({ match: { ...NEW, machine: first }, effect: { oom: { afterMs: 50 } } });
+      let killed = false;
+      const deployed = await fly.deploy('new', {
+        config: { waitTimeoutMs: 8000 },
+        onEvent: (event) => {
+          if (killed || !('message' in event) || event.message !== `machine ${first} is as before`) return;
+          killed = true;
+          if (effect !== undefined) fly.fault({ match: { ...OLD, machine: first }, effect });
+          fly.killMachine(first);
+        },
+      });
+      return { deployed, first };
+    }
+
+    it('has not been put back: all are looked at once more when the last one is', async () => {
+      const { deployed, first } = await deployAndKill({ crash: { afterMs: 0, exitCode: 7 } });
+      const failed = deployed.outcome as Failed;
+      expect(failed.status).to.equal('failed');
+      expect(failed.error).to.include({ code: 'release_failed', exit: 9 });
+      expect(failed.error.message).to.include(`1 of 2 changed machines could not be put back: ${first}`);
+      expect(failed.error.evidence.join('\n')).to.match(/exit_code=7/);
+      const warnings = deployed.events.filter((event) => event.type === 'log' && event.level === 'warning');
+      expect(warnings.map((event) => 'message' in event && event.message).join('\n')).to.match(
+        new RegExp(`^machine ${first} is not as before any more: machine ${first} .*exit code 7$`),
+      );
+    });
+
+    it('has been put back when the platform starts it again, and it stays up', async () => {
+      const { deployed, first } = await deployAndKill();
+      expect(deployed.outcome.status).to.equal('rolled-back');
+      const watched = messages(deployed.events).filter((message) =>
+        message.startsWith(`machine ${first}: its checks pass: watching`),
+      );
+      expect(watched, 'once more').to.have.length(2);
+      expect(fly.machines()[1]).to.include({ state: 'started', image: imageOf('old').deployed });
+    });
+  });
+
   const messages = (events: readonly ReleaseEvent[]): string[] =>
     events
       .slice(events.findIndex(({ type }) => type === 'failed'))
@@ -113,7 +158,9 @@ describe('putting back what was there', () => {
       const { evidence } = (outcome as Failed).error;
       expect(evidence[0]).to.equal(`machine ${id}: machine ${id} timed out after 35.0s ${doing}`);
       if (method === 'POST') expect(evidence.join('\n')).to.match(/exit_code=137 oom_killed/);
-      expect(messages(events).join('\n')).to.include(`machine ${id}: still ${doing} (30.0s of 35.0s)`);
+      expect(messages(events).join('\n')).to.match(
+        new RegExp(`^machine ${id}: still ${doing} \\(3\\d\\.\\ds of 35\\.0s\\)$`, 'm'),
+      );
       const reads = method === 'GET' ? 60_000 : 0;
       expect(fly.clock.now() - begun, 'in its time').to.be.lessThan(35_000 + reads + 60_000);
     });

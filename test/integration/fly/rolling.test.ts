@@ -172,6 +172,18 @@ describe('a rolling release on the Machines API', () => {
     expect(fly.machines().map(({ state }) => state)).to.deep.equal(['started', 'started']);
   });
 
+  it('says what it waits for, and that it still does, when a machine is on its way from one state to another', async () => {
+    const [id = ''] = await fly.seed(1);
+    fly.slowStops(45_000);
+    fly.stopMachine(id);
+    const { events } = await fly.succeed('new');
+    const told = events.flatMap((event) => ('message' in event ? `${event.type}: ${event.message}` : []));
+    const waiting = 'waiting for it to be no longer stopping';
+    expect(told[0]).to.equal(`progress: machine ${id}: ${waiting}`);
+    expect(told[1]).to.match(new RegExp(`^log: machine ${id}: still ${waiting} \\(3\\d\\.\\ds of 5m30s\\)$`));
+    expect(told).to.include(`progress: updating machine ${id}`);
+  });
+
   it('watches a machine without checks for ten seconds before it believes in it', async () => {
     const config = { httpService: { ...WEB, checks: [] } };
     await fly.seed(1, { config });

@@ -20,6 +20,53 @@ describe('why a build failed', () => {
     ]);
   });
 
+  describe("of a base image's registry", () => {
+    const robot = {
+      kind: 'password',
+      username: 'robot',
+      password: 'secret',
+      source: '/home/me/config.json',
+    } as const;
+    const logins = new Map([
+      ['example.test', robot],
+      ['eu.example.test', { ...robot, source: 'DOCKER_AUTH_CONFIG' }],
+      ['open.test', undefined],
+    ]);
+    const name = 'check the name in the FROM line';
+    const failed = (message: string, step?: string) =>
+      buildFailed({
+        message,
+        dockerfile,
+        logins,
+        step: step === undefined ? undefined : { name: step, error: '', lines: [] },
+      });
+
+    it('names the login that was not accepted, and what mends it where it lies', () => {
+      const asked = failed('pull access denied', '[internal] load metadata for example.test/app:1');
+      expect(asked).to.include({ code: 'registry_denied', exit: 4 });
+      expect(asked.evidence.at(-1)).to.equal('asked as robot, with the login of /home/me/config.json');
+      expect(asked.suggestions).to.deep.equal([
+        'give the account or token read access (pull) to the base image, or log in as another: docker login example.test',
+        name,
+      ]);
+      const named = failed('Head "https://eu.example.test/v2/app": 401 Unauthorized');
+      expect(named).to.include({ code: 'registry_unauthorized', exit: 4 });
+      expect(named.suggestions[0]).to.match(/^mend or unset DOCKER_AUTH_CONFIG/);
+    });
+
+    it('asks nobody to give rights to who is not logged in', () => {
+      const { evidence, suggestions } = failed('pull access denied for open.test/app');
+      expect(evidence.join()).not.to.contain('login of');
+      expect(suggestions.slice(0, 2)).to.deep.equal(['log in: docker login open.test', name]);
+    });
+
+    it('guesses at none of several registries', () => {
+      const { evidence, suggestions } = failed('pull access denied');
+      expect(evidence.join()).not.to.contain('login of');
+      expect(suggestions[0]).to.contain('docker login HOST');
+    });
+  });
+
   it('is, of a stage that is not there, where it is named, and those that are there', () => {
     const target = { stage: 'final', from: 'fly.toml:6: build.build-target' };
     for (const message of [

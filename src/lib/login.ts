@@ -1,5 +1,3 @@
-import type { Credential } from './credential.js';
-
 /** The variable whose credentials go before those of any file. */
 export const AUTH_VARIABLE = 'DOCKER_AUTH_CONFIG';
 
@@ -13,10 +11,15 @@ export interface Login {
 /** A token that was put in the place of a name is longer than this, or holds what names do not. */
 const USER = /^[\w.@+-]{1,32}$/;
 
-export function loginOf(credential: Credential): Login {
-  const { source } = credential;
-  const user = credential.kind === 'registry-token' ? undefined : credential.username;
-  return user !== undefined && USER.test(user) ? { source, user } : { source };
+/** @param credential what is secret in it is left out */
+export function loginOf({
+  source,
+  username,
+}: {
+  readonly source: string;
+  readonly username?: string;
+}): Login {
+  return username !== undefined && USER.test(username) ? { source, user: username } : { source };
 }
 
 /** `asked as robot, with the login of /home/me/.docker/config.json` */
@@ -39,8 +42,18 @@ export function mendVariable(): string {
   return `mend or unset ${AUTH_VARIABLE}: it goes before what docker login keeps`;
 }
 
+/** What lets a login that lacks the right push. */
+export function writeAccess(path: string, host: string, login: Pick<Login, 'source'> | undefined): string {
+  return `give the account or token write access (push) to ${path}, ${otherLogin(login, host)}`;
+}
+
+/** What lets a login that lacks the right pull. */
+export function readAccess(path: string, host: string, login: Pick<Login, 'source'> | undefined): string {
+  return `give the account or token read access (pull) to ${path}, ${otherLogin(login, host)}`;
+}
+
 /** Where another account's credentials go. */
-export function otherLogin(login: Pick<Login, 'source'> | undefined, host: string): string {
+function otherLogin(login: Pick<Login, 'source'> | undefined, host: string): string {
   return login?.source === AUTH_VARIABLE
     ? `or put another login into ${AUTH_VARIABLE}`
     : `or log in as another: docker login ${host}`;
