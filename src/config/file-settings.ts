@@ -123,6 +123,7 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
   build?.finish(UNREAD_BUILD_KEYS);
   deploy?.finish(UNREAD_DEPLOY_KEYS);
   root.finish(UNREAD_KEYS);
+  if (account.refusals.length > 0) throw file.unsupported(account.refusals);
   return settings;
 }
 
@@ -187,10 +188,12 @@ function waitTimeoutOf(node: TomlNode) {
 function refuseProcesses(root: Section): void {
   for (const groups of root.spreadSections('processes')) {
     const names = groups.keys();
-    if (names.length > 1)
-      throw root.refusal('processes', `only one of ${names.join(', ')} would be deployed`);
+    if (names.length > 1) {
+      root.refuse('processes', `only one of ${names.join(', ')} would be deployed`);
+      continue;
+    }
     for (const name of names) {
-      if (groups.text(name) !== '') throw groups.refusal(name, OWN_COMMAND.refuse);
+      if (groups.text(name) !== '') groups.refuse(name, OWN_COMMAND.refuse);
     }
   }
 }

@@ -80,7 +80,7 @@ export async function loadConfig(
     ...(file === undefined ? {} : { file: file.name }),
     sources: account.sources,
   };
-  return { config, warnings: account.warnings };
+  return { config, warnings: file?.lines(account.warnings) ?? [] };
 }
 
 /**
@@ -99,7 +99,7 @@ export async function loadAppConfig(inputs: ConfigInputs<AppFlags>): Promise<App
 }
 
 function newAccount(): ReadingAccount {
-  return { sources: {}, warnings: [] };
+  return { sources: {}, warnings: [], refusals: [] };
 }
 
 async function readFile({ flags, env, cwd }: ConfigInputs<AppFlags>): Promise<ConfigFile | undefined> {

@@ -455,6 +455,23 @@ auto_stop_machines = true
       });
     }
 
+    it('tells all that it refuses at once, in the order of the lines', async () => {
+      const error = await failure(
+        `${APP}[experimental]\ncmd = ["serve"]\n[processes]\nweb = "serve"\nworker = "work"\n` +
+          `[[vm]]\nmemory = "1gb"\n[[vm]]\ngpu_kind = "a10"\n[mounts]\nsource = "data"\n`,
+      );
+      expect(error.message).to.equal(
+        "fly.toml:3:1: experimental.cmd is not supported yet: the machines would start the image's own command instead",
+      );
+      expect(error.evidence).to.deep.equal([
+        "fly.toml:3: experimental.cmd is not supported yet: the machines would start the image's own command instead",
+        'fly.toml:4: processes is not supported yet: only one of web, worker would be deployed',
+        'fly.toml:7: vm is not supported yet: the machines of one group have one size; keep one [[vm]]',
+        'fly.toml:11: mounts is not supported yet: the machines would run without their volume',
+      ]);
+      expect(error.suggestions).to.have.length(1);
+    });
+
     for (const [vm, size] of [
       ['size = "shared-cpu-2x"', { cpuKind: 'shared', cpus: 2, memoryMb: 512 }],
       ['size = "performance-1x"\nmemory = "4gb"', { cpuKind: 'performance', cpus: 1, memoryMb: 4096 }],
@@ -495,7 +512,7 @@ auto_stop_machines = true
     it('warns, at file and line, of what has no effect', async () => {
       await write('fly.toml', `${APP}kill_timeout = 5\n[http_service.concurrency]\ntype = "requests"\n`);
       const { warnings } = await load();
-      expect(warnings).to.have.members([
+      expect(warnings).to.deep.equal([
         'fly.toml:2: kill_timeout has no effect in this version',
         'fly.toml:3: http_service.concurrency has no effect in this version',
       ]);
@@ -507,7 +524,7 @@ auto_stop_machines = true
         `${APP}[deply]\nstrategy = "rolling"\n[http_service]\ninternalport = 80\nqwertyuiop = 1\n`,
       );
       const { warnings } = await load();
-      expect(warnings).to.have.members([
+      expect(warnings).to.deep.equal([
         'fly.toml:2: unknown key deply has no effect; did you mean deploy?',
         'fly.toml:5: unknown key http_service.internalport has no effect; did you mean internal_port?',
         'fly.toml:6: unknown key http_service.qwertyuiop has no effect',
