@@ -166,7 +166,7 @@ auto_stop_machines = true
   it('lets flags go before the environment, and that before the file', async () => {
     await write(
       'fly.toml',
-      `app = "from-file"\n[env]\nA = "file"\nB = "file"\n[build]\nimage = "file:1"\n[deploy]\nstrategy = "immediate"\nwait_timeout = 90\n`,
+      `app = "from-file"\n[env]\nA = "file"\nB = "file"\n[build]\nimage = "file:1"\n[deploy]\nstrategy = "immediate"\nwait_timeout = "90s"\n`,
     );
     const byFile = await load();
     expect(byFile.config).to.include({
@@ -352,6 +352,21 @@ auto_stop_machines = true
         /counts milliseconds; write "10s"/,
       ],
       [
+        'a check time without a unit',
+        `${APP}[[http_service.checks]]\ngrace_period = "1"`,
+        /grace_period is "1"; it has no unit; write "1s" for seconds/,
+      ],
+      [
+        'a wait without a unit',
+        `${APP}[deploy]\nwait_timeout = 90`,
+        /wait_timeout is 90; it has no unit; write "90s" for seconds/,
+      ],
+      [
+        'a wait in a text without a unit',
+        `${APP}[deploy]\nwait_timeout = "90"`,
+        /wait_timeout is "90"; it has no unit; write "90s" for seconds/,
+      ],
+      [
         'an interval too short',
         `${APP}[[http_service.checks]]\ninterval = "200ms"`,
         /interval is "200ms"; expected at least 1000ms/,
@@ -506,7 +521,9 @@ auto_stop_machines = true
       await write('fly.toml', `${APP}[deploy]\nmin_healthy_time = "20s"\n`);
       expect((await load()).config.minHealthyMs).to.equal(20_000);
       const error = await failure(`${APP}[deploy]\nmin_healthy_time = 20\n`);
-      expect(error.message).to.include('deploy.min_healthy_time is 20; expected a duration such as "5s"');
+      expect(error.message).to.include(
+        'deploy.min_healthy_time is 20; it has no unit; write "20s" for seconds',
+      );
     });
 
     it('warns, at file and line, of what has no effect', async () => {
