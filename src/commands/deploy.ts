@@ -22,6 +22,7 @@ import { reachEngine } from '../engine/reach.js';
 import { ImageSearch } from '../image/search.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { parseDuration } from '../lib/duration.js';
+import { shellWord } from '../lib/text.js';
 import { DeployerError } from '../lib/errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { connectRegistry } from '../registry/connect.js';
@@ -114,7 +115,7 @@ async function requestOf({ args, flags }: Parsed, env: Environment): Promise<Dep
   const { rollback, detach, 'dry-run': dryRun } = flags;
   return {
     config,
-    image: imageOf(config.image),
+    image: imageOf(config, args.context),
     build: {
       when: flags.build as BuildAsked['build']['when'],
       ...(source && { source: { ...source, ...readCacheFlags(flags) } }),
@@ -127,11 +128,12 @@ async function requestOf({ args, flags }: Parsed, env: Environment): Promise<Dep
   };
 }
 
-function imageOf(image: string | undefined): string {
+function imageOf({ image, app, appFlags }: DeployRequest['config'], context: string | undefined): string {
   if (image !== undefined) return image;
+  const from = context === undefined ? '' : ` ${shellWord(context)}`;
   throw new DeployerError('usage', 'there is no image to deploy: name it with --image', {
     suggestions: [
-      'deployer deploy --image registry.fly.io/example:v1 --app example',
+      `deployer deploy${from} --image registry.fly.io/${app}:v1${appFlags}`,
       "or in the file: [build] image = '...'",
     ],
   });

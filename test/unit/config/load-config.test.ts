@@ -571,7 +571,14 @@ auto_stop_machines = true
       [{ app: 'a', 'wait-timeout': 'soon' }, {}, /^--wait-timeout is "soon"; expected a duration/],
       [{ app: 'a', image: '' }, {}, /^--image is ""; expected an image reference/],
       [{ app: 'a', env: ['NAME'] }, {}, /^--env NAME: expected NAME=VALUE$/],
-      [{ app: 'a', env: ['1X=secret'] }, {}, /^--env: expected NAME=VALUE$/],
+      [{ app: 'a', env: ['1X=secret'] }, {}, /^--env: the name begins with neither a letter nor "_"$/],
+      [
+        { app: 'a', env: ['A B=secret'] },
+        {},
+        /^--env: the name holds more than letters, digits, "_", "\." and "-"$/,
+      ],
+      [{ app: 'a', env: ['=secret'] }, {}, /^--env: expected NAME=VALUE, found no name$/],
+      [{ app: 'a', env: ['A=sec\0ret'] }, {}, /^--env A: the value holds a NUL$/],
     ];
     for (const [flags, env, message] of refusals) {
       it(`refuses ${JSON.stringify({ ...flags, ...env })}`, async () => {
