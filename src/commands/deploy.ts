@@ -72,6 +72,7 @@ export default class Deploy extends BaseCommand {
     const { env, redactor } = this.io;
     const request = await requestOf(parsed, env);
     const { config } = request;
+    this.images = [request.image];
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
 

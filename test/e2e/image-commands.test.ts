@@ -136,6 +136,15 @@ describe('deployer image', function () {
     expect(stdout).to.match(/Try: for clients of before 2023: deployer build \. --tag .+ --push/);
   });
 
+  it('inspect of a layout that lies here, written as a reference, says how it is named', async () => {
+    await using folder = await makeTempFolder('here');
+    await mkdir(join(folder.path, 'lay'));
+    await writeFile(join(folder.path, 'lay', 'oci-layout'), '{}');
+    const { code, stderr } = await runProgram(['image', 'inspect', './lay'], { cwd: folder.path });
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/no host name\n {2}Try: for the OCI layout that lies here: oci:\.\/lay\n/);
+  });
+
   it('diagnose --target judges for that one alone, and refuses one that nobody knows', async () => {
     const { stdout } = await image('diagnose', name, '--target', 'heroku', '--json');
     const { targets } = documentIn('diagnosis', stdout);
