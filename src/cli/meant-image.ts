@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DeployerError } from '../lib/errors.js';
 import { shownInput } from '../lib/redact.js';
-import { LAYOUT_FILE } from '../oci/layout.js';
 
 /**
  * The error, and of a failure to find an image also what one of the names may have been meant for. Only the file system
@@ -40,6 +39,9 @@ async function meantImage(text: string, cwd: string): Promise<string | undefined
 
 /** In a reference this is a name of Docker Hub with a tag. */
 const REGISTRY_ALONE = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:]+\]):\d{2,5}$/i;
+
+/** What makes a folder an OCI layout (image-spec, image-layout.md). */
+const LAYOUT_FILE = 'oci-layout';
 
 const SCHEMES = { oci: 'OCI layout', 'docker-archive': 'archive' } as const;
 
