@@ -8,6 +8,7 @@ import type { DeployView } from '../ui/deploy-view.js';
 import { createIo, forRunner, say, type Io } from '../ui/io.js';
 import { asDeployerError, asInterruption, present } from './failure.js';
 import { Interruption } from './interruption.js';
+import { withMeantImage } from './meant-image.js';
 import { OutputWatch, untold } from './output-watch.js';
 import { refuseSwitchValues, type CommandShape } from './usage-error.js';
 
@@ -34,6 +35,8 @@ export abstract class BaseCommand extends Command {
   protected endsAtOnce: readonly NodeJS.Signals[] = ['SIGINT'];
   /** What is left when a second Ctrl-C stops it at once: facts, and commands to go on with. */
   protected leftBehind: (() => Pick<ErrorOptions, 'evidence' | 'suggestions'>) | undefined;
+  /** The images that the command line names, as they are written there. */
+  protected images: readonly string[] = [];
   /** The view that draws on the terminal, if any: messages go through it, and an error under its last line. */
   protected view: Pick<DeployView, 'interject' | 'endsWithFailure'> | undefined;
   #interruption: Interruption | undefined;
@@ -103,7 +106,7 @@ export abstract class BaseCommand extends Command {
    */
   protected override async catch(thrown: unknown): Promise<never> {
     if (isExit(thrown)) throw thrown;
-    const error = asDeployerError(thrown, this.#shape());
+    const error = await withMeantImage(asDeployerError(thrown, this.#shape()), this.images, process.cwd());
     this.#end(this.#interruption?.signal.aborted === true ? asInterruption(error) : error);
   }
 

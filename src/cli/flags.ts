@@ -78,12 +78,12 @@ export const deployFlags = {
   'wait-timeout': string({
     helpValue: 'DURATION',
     summary:
-      "How long each machine may take to become healthy [else the file's `[deploy] wait_timeout`; default: 5m].",
+      "How long each machine may take to become healthy: 90s, 5m; a bare number counts seconds [else the file's `[deploy] wait_timeout`; default: 5m].",
   }),
   'lock-wait': string({
     helpValue: 'DURATION',
     default: '10m',
-    summary: 'How long to wait for another deploy of the app to end.',
+    summary: 'How long to wait for another deploy of the app to end: 90s, 5m; a bare number counts seconds.',
   }),
   detach: boolean({
     summary: 'Do not wait: done means that the changes were accepted, and says nothing of health.',

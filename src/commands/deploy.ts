@@ -22,6 +22,7 @@ import { reachEngine } from '../engine/reach.js';
 import { ImageSearch } from '../image/search.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { parseDuration } from '../lib/duration.js';
+import { shellWord } from '../lib/text.js';
 import { DeployerError } from '../lib/errors.js';
 import { parsePlatform } from '../oci/platform.js';
 import { connectRegistry } from '../registry/connect.js';
@@ -71,6 +72,7 @@ export default class Deploy extends BaseCommand {
     const { env, redactor } = this.io;
     const request = await requestOf(parsed, env);
     const { config } = request;
+    this.images = [request.image];
     const keepSecret = (token: string): void => redactor.add(token);
     const api = await apiCredentials({ flags, env, cwd: process.cwd(), keepSecret });
 
@@ -114,7 +116,7 @@ async function requestOf({ args, flags }: Parsed, env: Environment): Promise<Dep
   const { rollback, detach, 'dry-run': dryRun } = flags;
   return {
     config,
-    image: imageOf(config.image),
+    image: imageOf(config, args.context),
     build: {
       when: flags.build as BuildAsked['build']['when'],
       ...(source && { source: { ...source, ...readCacheFlags(flags) } }),
@@ -127,11 +129,12 @@ async function requestOf({ args, flags }: Parsed, env: Environment): Promise<Dep
   };
 }
 
-function imageOf(image: string | undefined): string {
+function imageOf({ image, app, appFlags }: DeployRequest['config'], context: string | undefined): string {
   if (image !== undefined) return image;
+  const from = context === undefined ? '' : ` ${shellWord(context)}`;
   throw new DeployerError('usage', 'there is no image to deploy: name it with --image', {
     suggestions: [
-      'deployer deploy --image registry.fly.io/example:v1 --app example',
+      `deployer deploy${from} --image registry.fly.io/${app}:v1${appFlags}`,
       "or in the file: [build] image = '...'",
     ],
   });

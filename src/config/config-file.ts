@@ -49,6 +49,36 @@ export class ConfigFile {
   problem(at: Position, message: string, suggestions: readonly string[] = []): DeployerError {
     return problemAt(this.name, this.#lines, at, message, suggestions);
   }
+
+  /**
+   * A `config_invalid` about all that the file has and this version can't do: whoever mends it mends it once.
+   * @param refusals one at least
+   */
+  unsupported(refusals: readonly Note[]): DeployerError {
+    const [first, ...others] = [...refusals].sort(byPlace) as [Note, ...Note[]];
+    const mend = `deploy with a file that does without ${others.length === 0 ? 'it' : 'them'}: --config FILE (a deployer.toml goes before fly.toml)`;
+    const error = this.problem(first.at, first.text, [mend]);
+    if (others.length === 0) return error;
+    return new DeployerError(error.code, error.message, {
+      evidence: this.lines(refusals),
+      suggestions: error.suggestions,
+    });
+  }
+
+  /** `fly.toml:12: TEXT` of each, in the order in which they stand in the file. */
+  lines(notes: readonly Note[]): string[] {
+    return [...notes].sort(byPlace).map(({ at, text }) => `${this.source(at)}: ${text}`);
+  }
+}
+
+/** What is to be said of a place in the file. */
+export interface Note {
+  readonly at: Position;
+  readonly text: string;
+}
+
+function byPlace(one: Note, other: Note): number {
+  return one.at.line - other.at.line || one.at.column - other.at.column;
 }
 
 /** A configuration file, and what a person calls it: as seen from where they are, or as they named it. */

@@ -2,12 +2,12 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { ConfigFile } from './config-file.js';
 import type { BuildConfig, HttpService, MachineSize, Strategy, TargetName } from './deploy-config.js';
 import { readHttpService } from './http-service.js';
+import type { Refusal } from './refusal.js';
 import { Section, type ReadingAccount, type UnreadKeys } from './section.js';
 import type { TomlNode } from './toml-document.js';
 import { readMachineSize } from './vm.js';
 import {
   appNameFrom,
-  durationFrom,
   imageFrom,
   isVariableName,
   isVariableValue,
@@ -15,7 +15,8 @@ import {
   regionFrom,
   strategyFrom,
   targetFrom,
-  waitTimeoutFrom,
+  someTime,
+  unitDurationFrom,
 } from './values.js';
 
 /** What a file says of where the app is. */
@@ -114,15 +115,14 @@ export function readFileSettings(file: ConfigFile, account: ReadingAccount): Fil
     build: build && readBuild(build, file.name, account),
     strategy: deploy?.choice('strategy', strategyFrom),
     waitTimeoutMs: deploy?.take('wait_timeout', 'a duration such as "5m"', waitTimeoutOf),
-    minHealthyMs: deploy?.take('min_healthy_time', 'a duration such as "5s"', (node) =>
-      node.type === 'string' ? durationFrom(node.value) : undefined,
-    ),
+    minHealthyMs: deploy?.take('min_healthy_time', 'a duration such as "5s"', durationOf),
   };
   refuseProcesses(root);
   root.section('experimental')?.finish(UNREAD_EXPERIMENTAL_KEYS);
   build?.finish(UNREAD_BUILD_KEYS);
   deploy?.finish(UNREAD_DEPLOY_KEYS);
   root.finish(UNREAD_KEYS);
+  if (account.refusals.length > 0) throw file.unsupported(account.refusals);
   return settings;
 }
 
@@ -178,19 +178,25 @@ function variableOf(node: TomlNode): string | undefined {
   return isVariableValue(value) ? value : undefined;
 }
 
-function waitTimeoutOf(node: TomlNode) {
-  if (node.type === 'string') return waitTimeoutFrom(node.value);
-  return node.type === 'integer' ? waitTimeoutFrom(String(node.value)) : undefined;
+function durationOf(node: TomlNode): number | Refusal | undefined {
+  return node.type === 'string' || node.type === 'integer' ? unitDurationFrom(String(node.value)) : undefined;
+}
+
+function waitTimeoutOf(node: TomlNode): number | Refusal | undefined {
+  const ms = durationOf(node);
+  return ms === undefined ? undefined : someTime(ms);
 }
 
 // One group without a command of its own is what this version deploys anyhow.
 function refuseProcesses(root: Section): void {
   for (const groups of root.spreadSections('processes')) {
     const names = groups.keys();
-    if (names.length > 1)
-      throw root.refusal('processes', `only one of ${names.join(', ')} would be deployed`);
+    if (names.length > 1) {
+      root.refuse('processes', `only one of ${names.join(', ')} would be deployed`);
+      continue;
+    }
     for (const name of names) {
-      if (groups.text(name) !== '') throw groups.refusal(name, OWN_COMMAND.refuse);
+      if (groups.text(name) !== '') groups.refuse(name, OWN_COMMAND.refuse);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { HttpCheck, HttpService } from './deploy-config.js';
 import { Refusal } from './refusal.js';
 import type { Section, UnreadKeys } from './section.js';
 import type { TomlNode } from './toml-document.js';
-import { durationFrom } from './values.js';
+import { durationFrom, unitDurationFrom } from './values.js';
 
 const UNREAD_SERVICE_KEYS: UnreadKeys = {
   // For which groups: with the one group that this version knows, for that one.
@@ -86,7 +86,7 @@ function readTime(section: Section, key: string, leastMs: number): number | unde
 // A bare number in a check is milliseconds in fly.toml. Who writes 10 meant seconds, and would get a check that
 // can't pass: that is refused.
 function checkTimeOf(node: TomlNode): number | Refusal | undefined {
-  if (node.type === 'string') return durationFrom(node.value);
+  if (node.type === 'string') return unitDurationFrom(node.value);
   if (node.type !== 'integer') return undefined;
   if (node.value !== 0n && node.value < 100n) {
     return new Refusal(`a bare number counts milliseconds; write "${node.value}s" for seconds`);

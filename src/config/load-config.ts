@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { DeployerError } from '../lib/errors.js';
 import { shownInput } from '../lib/redact.js';
+import { shellWord } from '../lib/text.js';
 import { ConfigFile, findConfigFile } from './config-file.js';
 import type { DeployConfig, TargetName } from './deploy-config.js';
 import { readAppSettings, readFileSettings, type AppSettings, type FileSettings } from './file-settings.js';
@@ -80,7 +81,7 @@ export async function loadConfig(
     ...(file === undefined ? {} : { file: file.name }),
     sources: account.sources,
   };
-  return { config, warnings: account.warnings };
+  return { config, warnings: file?.lines(account.warnings) ?? [] };
 }
 
 /**
@@ -99,7 +100,7 @@ export async function loadAppConfig(inputs: ConfigInputs<AppFlags>): Promise<App
 }
 
 function newAccount(): ReadingAccount {
-  return { sources: {}, warnings: [] };
+  return { sources: {}, warnings: [], refusals: [] };
 }
 
 async function readFile({ flags, env, cwd }: ConfigInputs<AppFlags>): Promise<ConfigFile | undefined> {
@@ -132,11 +133,6 @@ function appFlagsOf({ app, config }: AppFlags): string {
     ...(config === undefined ? [] : ['--config', config]),
   ];
   return words.map((word) => ` ${shellWord(word)}`).join('');
-}
-
-/** As a POSIX shell reads it as one word. */
-function shellWord(text: string): string {
-  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Takes values from flags, variables and defaults, and notes where each came from. */
@@ -186,20 +182,25 @@ function variablesFrom(pairs: readonly string[], sources: Record<string, string>
     const end = pair.indexOf('=');
     const name = end === -1 ? pair : pair.slice(0, end);
     const value = pair.slice(name.length + 1);
-    // What stands there may be a secret: the error does not repeat it.
-    if (end === -1 || !isVariableName(name) || !isVariableValue(value)) {
-      throw new DeployerError(
-        'usage',
-        `--env${isVariableName(name) ? ` ${name}` : ''}: expected NAME=VALUE`,
-        {
-          suggestions: ['a variable is named with letters, digits and underscores: --env LOG_LEVEL=debug'],
-        },
-      );
+    const fault = faultOf(name, end === -1 ? undefined : value);
+    if (fault !== undefined) {
+      throw new DeployerError('usage', `--env${isVariableName(name) ? ` ${name}` : ''}: ${fault}`, {
+        suggestions: ['a variable is named with letters, digits and underscores: --env LOG_LEVEL=debug'],
+      });
     }
     sources[`env.${name}`] = 'flag --env';
     return [name, value];
   });
   return Object.fromEntries(variables);
+}
+
+/** What is wrong with a variable. What stands there may be a secret: it is not repeated. */
+function faultOf(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return 'expected NAME=VALUE';
+  if (name === '') return 'expected NAME=VALUE, found no name';
+  if (!/^[A-Za-z_]/.test(name)) return 'the name begins with neither a letter nor "_"';
+  if (!isVariableName(name)) return 'the name holds more than letters, digits, "_", "." and "-"';
+  return isVariableValue(value) ? undefined : 'the value holds a NUL';
 }
 
 function missingApp(file: ConfigFile | undefined): DeployerError {

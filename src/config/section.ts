@@ -1,7 +1,7 @@
 import type { DeployerError } from '../lib/errors.js';
 import { nearest } from '../lib/nearest.js';
 import { cleanLine } from '../lib/text.js';
-import type { ConfigFile } from './config-file.js';
+import type { ConfigFile, Note } from './config-file.js';
 import { Refusal } from './refusal.js';
 import type { TomlNode, TomlTable } from './toml-document.js';
 
@@ -19,7 +19,9 @@ export interface ReadingAccount {
   /** Path of a key that was read -> `fly.toml:12`, or `default`. */
   readonly sources: Record<string, string>;
   /** What a person should know of the keys that were not. */
-  readonly warnings: string[];
+  readonly warnings: Note[];
+  /** What this version must not pass over. */
+  readonly refusals: Note[];
 }
 
 /** A table of a configuration file while it is read: typed values, and an account of all its keys. */
@@ -103,20 +105,22 @@ export class Section {
   }
 
   /**
-   * Accounts for the keys that were not read: a warning each.
+   * Accounts for the keys that were not read: a warning each, a refusal for one that must not be passed over.
    * @param unread the keys that exist, but which this version does not act on
-   * @throws DeployerError `config_invalid` for one that must not be passed over
    */
   finish(unread: UnreadKeys = {}): void {
     for (const [key, { at }] of this.#table.entries) {
       if (this.#read.has(key)) continue;
       const meaning = Object.hasOwn(unread, key) ? unread[key] : undefined;
       if (meaning === 'no effect here') continue;
-      if (typeof meaning === 'object') throw this.refusal(key, meaning.refuse);
+      if (typeof meaning === 'object') {
+        this.refuse(key, meaning.refuse);
+        continue;
+      }
       const name = cleanLine(this.keyPath(key), 80);
       const text =
         meaning === 'warn' ? `${name} has no effect in this version` : this.#unknown(key, name, unread);
-      this.#account.warnings.push(`${this.#file.source(at)}: ${text}`);
+      this.#account.warnings.push({ at, text });
     }
   }
 
@@ -127,12 +131,10 @@ export class Section {
     return this.#file.problem(entry?.at ?? this.#table.at, `${this.keyPath(key)} is ${found}; ${message}`);
   }
 
-  /** `config_invalid` about a key that this version must not pass over. */
-  refusal(key: string, reason: string): DeployerError {
+  /** Notes a key that this version must not pass over; the whole file is read before that is an error. */
+  refuse(key: string, reason: string): void {
     const at = this.#table.entries.get(key)?.at ?? this.#table.at;
-    return this.#file.problem(at, `${this.keyPath(key)} is not supported yet: ${reason}`, [
-      'deploy with a file that does without it: --config FILE (a deployer.toml goes before fly.toml)',
-    ]);
+    this.#account.refusals.push({ at, text: `${this.keyPath(key)} is not supported yet: ${reason}` });
   }
 
   keyPath(key: string): string {

@@ -54,9 +54,23 @@ export function durationFrom(text: string): number | Refusal {
   }
 }
 
+/**
+ * As `durationFrom`, of a file: there a bare number counts other units by the key (in checks milliseconds, else even
+ * nanoseconds for flyctl, which takes no text without a unit), so that only a reader could guess what is meant.
+ */
+export function unitDurationFrom(text: string): number | Refusal {
+  const [, number] = /^\s*0*(\d+)\s*$/.exec(text) ?? [];
+  return number === undefined || number === '0'
+    ? durationFrom(text)
+    : new Refusal(`it has no unit; write "${number.slice(0, 20)}s" for seconds`);
+}
+
 /** @returns milliseconds, more than none and at most a day */
 export function waitTimeoutFrom(text: string): number | Refusal {
-  const ms = durationFrom(text);
+  return someTime(durationFrom(text));
+}
+
+export function someTime(ms: number | Refusal): number | Refusal {
   return ms === 0 ? new Refusal('expected more than no time') : ms;
 }
 

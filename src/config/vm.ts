@@ -25,7 +25,7 @@ const MOST_MEMORY_MB = 1024 * 1024;
 export function readMachineSize(root: Section): MachineSize | undefined {
   const [section, ...others] = root.sections('vm');
   if (section === undefined) return undefined;
-  if (others.length > 0) throw root.refusal('vm', 'the machines of one group have one size; keep one [[vm]]');
+  if (others.length > 0) root.refuse('vm', 'the machines of one group have one size; keep one [[vm]]');
   const size: MachineSize = {
     ...section.choice('size', namedSize),
     ...defined('cpuKind', section.choice('cpu_kind', cpuKindFrom)),

@@ -16,11 +16,18 @@ const PING_TIMEOUT_MS = 5000;
 /** Another machine has to be reached, and logged in to. */
 const FAR_PING_TIMEOUT_MS = 30_000;
 
+const FILES_NEED_NONE =
+  'an image that is built already needs no engine: deployer deploy --image oci:DIR, or docker-archive:FILE';
+
 /**
  * A client of the first engine that answers a ping, of the places where docker would look for one.
+ * @param instead what can be done without one, as a suggestion
  * @throws DeployerError `engine_unavailable`, with every place and why it was not there; `usage`, `config_invalid`
  */
-export async function connectEngine(surroundings: EngineSurroundings): Promise<ConnectedEngine> {
+export async function connectEngine(
+  surroundings: EngineSurroundings,
+  instead = FILES_NEED_NONE,
+): Promise<ConnectedEngine> {
   const refusals: string[] = [];
   const causes: unknown[] = [];
   for (const { address, origin } of await enginePlaces(surroundings)) {
@@ -35,7 +42,11 @@ export async function connectEngine(surroundings: EngineSurroundings): Promise<C
     const { default: Client } = await import('dockerode');
     return { docker: new Client(clientOptions(way)), address };
   }
-  throw noEngine(refusals, causes);
+  throw new DeployerError('engine_unavailable', 'no Docker Engine answers', {
+    evidence: refusals,
+    suggestions: [...mendsOf(refusals, surroundings), instead],
+    ...(causes.length === 1 ? { cause: causes[0] } : {}),
+  });
 }
 
 type Way =
@@ -87,17 +98,19 @@ function reasonOf(error: unknown): string {
   return cleanLine(messageOf(error));
 }
 
-function noEngine(evidence: readonly string[], causes: readonly unknown[]): DeployerError {
-  const denied = evidence.some((line) => line.endsWith('no permission'));
-  return new DeployerError('engine_unavailable', 'no Docker Engine answers', {
-    evidence,
-    suggestions: [
-      denied
-        ? 'let your account use it: sudo usermod -aG docker "$USER", and log in again'
-        : 'start it: sudo systemctl start docker, or Docker Desktop',
-      'or set DOCKER_HOST to where it listens: unix:///PATH, tcp://HOST:PORT, ssh://USER@HOST',
-      'an image that is built already needs no engine: deployer deploy --image oci:DIR, or docker-archive:FILE',
-    ],
-    ...(causes.length === 1 ? { cause: causes[0] } : {}),
-  });
+function mendsOf(refusals: readonly string[], { env, podman = false }: EngineSurroundings): string[] {
+  const denied = refusals.some((line) => line.endsWith('no permission'));
+  return [
+    denied
+      ? 'let your account use it: sudo usermod -aG docker "$USER", and log in again'
+      : 'start it: sudo systemctl start docker, or Docker Desktop',
+    ...(podman
+      ? [
+          'or Podman: systemctl --user start podman.socket; DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock',
+        ]
+      : []),
+    env['DOCKER_HOST']?.trim()
+      ? 'DOCKER_HOST is set, and nothing else is looked for: mend it, or unset it for the usual sockets'
+      : 'or set DOCKER_HOST to where it listens: unix:///PATH, tcp://HOST:PORT, ssh://USER@HOST',
+  ];
 }

@@ -177,9 +177,7 @@ function reasonAgainst({ mediaType, digest }: Descriptor): string {
 
 function suggestionsAgainst({ mediaType }: Descriptor): string[] {
   if (!mediaType.endsWith('zstd')) return [];
-  return [
-    'build it with gzip layers: docker buildx build --output type=image,compression=gzip,force-compression=true ...',
-  ];
+  return ['build it again, which makes gzip layers: deployer build . --tag REGISTRY/NAME:TAG --push'];
 }
 
 function shown(mediaType: string): string {

@@ -41,7 +41,11 @@ export async function openDestination(
       return LayoutDestination.open(destination.folder, tag, signal);
     }
     case 'docker-archive':
-      return DockerArchiveDestination.open(destination.file, loadNameOf(source, destination.name), signal);
+      return DockerArchiveDestination.open(
+        { name: formatImageLocation(destination), path: destination.file },
+        loadNameOf(source, destination.name),
+        signal,
+      );
   }
 }
 

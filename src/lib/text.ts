@@ -15,3 +15,8 @@ export function cleanLine(text: string, limit = 300): string {
 export function cleanText(text: string, limit = 64 * 1024): string {
   return text.slice(0, limit).replace(UNSAFE, '');
 }
+
+/** As a POSIX shell reads it as one word. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

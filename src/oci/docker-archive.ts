@@ -1,7 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import type { Descriptor } from './descriptor.js';
-import { isMeant } from './image-name.js';
+import { isMeant, shortName } from './image-name.js';
 import { MEDIA_TYPE } from './media-types.js';
 
 /** Of `docker save`, in every version of its archive (moby, image/tarexport). */
@@ -51,14 +51,16 @@ export function chooseArchived(
     name === undefined ? images : images.filter(({ repoTags }) => repoTags.some((tag) => isMeant(tag, name)));
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  const there = images.flatMap(({ repoTags }) => repoTags).map((tag) => cleanLine(tag, 300));
+  const there = images
+    .flatMap(({ repoTags }) => repoTags)
+    .map((tag) => `${where}:${shortName(cleanLine(tag, 300))}`);
   const evidence = [
     there.length === 0 ? 'no image in it has a name' : `there: ${there.slice(0, 20).join(', ')}`,
   ];
   if (found.length > 1) {
     throw new DeployerError('usage', `${where} holds several images: say which`, {
       evidence,
-      suggestions: there.slice(0, 3).map((tag) => `${where}:${tag}`),
+      suggestions: there.slice(0, 3),
     });
   }
   throw new DeployerError(

@@ -10,3 +10,8 @@ export function isMeant(name: string, wanted: string): boolean {
     wanted.endsWith(`/${name}`)
   );
 }
+
+/** As it is written for short, and taken: `foo:v1` for `docker.io/library/foo:v1`. */
+export function shortName(name: string): string {
+  return name.replace(/^docker\.io\/(?:library\/(?=[^/]+$))?/, '');
+}

@@ -3,7 +3,7 @@ import { cleanLine } from '../lib/text.js';
 import type { Descriptor } from './descriptor.js';
 import type { Digest } from './digest.js';
 import { readIndex } from './image-index.js';
-import { isMeant } from './image-name.js';
+import { isMeant, shortName } from './image-name.js';
 import type { ImageIndex } from './manifest.js';
 
 /* image-spec, image-layout.md: a folder (or a tar of one) with these files and blobs by their digest. */
@@ -54,12 +54,12 @@ export function chooseEntry(index: ImageIndex, { tag, digest }: LayoutChoice, wh
   );
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  const there = index.manifests.map((entry) => namesOf(entry)[0] ?? entry.digest);
+  const there = index.manifests.map((entry) => writtenAs(entry, where));
   const evidence = [there.length === 0 ? 'it holds none' : `there: ${there.slice(0, 20).join(', ')}`];
   if (found.length > 1) {
     throw new DeployerError('usage', `${where} holds several images: say which`, {
       evidence,
-      suggestions: found.slice(0, 3).map((entry) => `${where}${suffixOf(entry)}`),
+      suggestions: found.slice(0, 3).map((entry) => writtenAs(entry, where)),
     });
   }
   const wanted = digest ?? tag;
@@ -110,9 +110,12 @@ function namesOf({ annotations }: Descriptor): string[] {
     .map((name) => cleanLine(name, 300));
 }
 
-function suffixOf(entry: Descriptor): string {
-  const name = entry.annotations?.[REF_NAME];
-  return name === undefined ? `@${entry.digest}` : `:${cleanLine(name, 300)}`;
+/** What would be taken for it. In an archive several images may have one tag, and what is saved has its whole name. */
+function writtenAs(entry: Descriptor, where: string): string {
+  const names = namesOf(entry);
+  if (!where.startsWith('docker-archive:'))
+    return names[0] === undefined ? `${where}@${entry.digest}` : `${where}:${names[0]}`;
+  return `${where}:${shortName(names.at(-1) ?? entry.digest)}`;
 }
 
 function distinct(entries: readonly Descriptor[]): Descriptor[] {

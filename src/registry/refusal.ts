@@ -31,6 +31,7 @@ function findRefusal(answer: RegistryAnswer, reference: Reference): Refusal {
   if (status >= 500) return unavailable(answer, reference);
   if (status === 401 && answer.headers['www-authenticate'] !== undefined)
     return unauthorized(answer, reference);
+  if (isTlsPort(answer)) return tlsPort(answer);
   if (answer.html) return pageRefusal(answer);
   if (status === 401 && (answer.authorized || answer.errors.length > 0))
     return unauthorized(answer, reference);
@@ -40,6 +41,7 @@ function findRefusal(answer: RegistryAnswer, reference: Reference): Refusal {
   return {
     code: 'not_a_registry',
     message: `${reference.domain} gave an answer (${status}) that no registry gives`,
+    evidence: wordsOf(answer),
     suggestions: ['check the host name and port of the reference'],
   };
 }
@@ -48,7 +50,7 @@ function unavailable(answer: RegistryAnswer, { domain }: Reference): Refusal {
   return {
     code: 'registry_unavailable',
     message: `the registry ${domain} failed to answer (${answer.status}), also when asked again`,
-    evidence: titleOf(answer),
+    evidence: wordsOf(answer),
     suggestions: ["try again in a moment; the registry's status page may tell more"],
   };
 }
@@ -172,7 +174,7 @@ function pageRefusal(answer: RegistryAnswer): Refusal {
   return {
     code: 'not_a_registry',
     message: `${answer.url.host} answered with a web page where a registry answers with JSON`,
-    evidence: titleOf(answer),
+    evidence: wordsOf(answer),
     suggestions: [
       'check the host name and port of the reference',
       `a proxy or a login page may stand in between: try NO_PROXY=${answer.url.hostname}`,
@@ -180,8 +182,33 @@ function pageRefusal(answer: RegistryAnswer): Refusal {
   };
 }
 
+/** The words of Go's net/http, nginx and Apache for a plain request that met their TLS port. */
+const TLS_PORT = /HTTP request (?:to an HTTPS server|was sent to HTTPS port)|plain HTTP to an SSL-enabled/i;
+
+function isTlsPort({ status, url, bytes }: RegistryAnswer): boolean {
+  return status === 400 && url.protocol === 'http:' && TLS_PORT.test(bytes.toString('latin1', 0, 4096));
+}
+
+function tlsPort(answer: RegistryAnswer): Refusal {
+  const { host } = answer.url;
+  return {
+    code: 'not_a_registry',
+    message: `${host} speaks TLS, and was asked over plain http`,
+    evidence: wordsOf(answer),
+    suggestions: [`leave --insecure-registry ${host} out: it is for a registry that speaks plain http`],
+  };
+}
+
+/** What the server says where a registry has its errors: a page's title, else the first line. */
+function wordsOf(answer: RegistryAnswer): string[] {
+  if (answer.errors.length > 0) return [];
+  if (answer.html) return titleOf(answer);
+  const text = answer.bytes.toString('utf8', 0, 16_384).trimStart();
+  const words = cleanLine(/^[^\r\n]*/.exec(text)?.[0] ?? '', 200);
+  return words === '' ? [] : [`it says: "${words}"`];
+}
+
 function titleOf(answer: RegistryAnswer): string[] {
-  if (!answer.html) return [];
   const title = /<title[^>]*>([^<]{1,200})/i.exec(answer.bytes.subarray(0, 16_384).toString('utf8'))?.[1];
   return title === undefined ? [] : [`the page's title: "${cleanLine(title, 100)}"`];
 }

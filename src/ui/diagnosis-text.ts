@@ -21,10 +21,7 @@ export function diagnosisLines(diagnosis: Diagnosis): string[] {
     'What each kind of client is told:',
     ...clients.flatMap((client) => clientLines(client, diagnosis)),
     ...(targets.length > 0 ? ['', 'What follows for each target:'] : []),
-    ...targets.map(
-      ({ name, runs, adaptation, reason, pullsWith }) =>
-        `  ${mark(runs)} ${name.padEnd(18)} ${runs ? 'runs it as it is' : `needs: ${adaptation}`}. ${reason}; pulls ${RIGHTS[pullsWith]}`,
-    ),
+    ...targets.map((target) => targetLine(target, diagnosis)),
     ...(evidence.length > 0 ? ['', 'What else was seen:', ...evidence.map((line) => `  ${line}`)] : []),
     ...(suggestions.length > 0 ? ['', ...suggestions.map((suggestion) => `Try: ${suggestion}`)] : []),
   ];
@@ -60,15 +57,31 @@ function whyOf({ code, message }: Client): string {
   return [code, message].filter((part) => part !== undefined && part !== '').join(': ');
 }
 
+function targetLine({ name, runs, adaptation, reason, pullsWith }: Target, { reference }: Diagnosis): string {
+  // Whether the target runs on this machine too is not known here.
+  const asItIs = isOnThisMachine(hostOf(reference))
+    ? 'would run it as it is from a registry that it reaches'
+    : 'runs it as it is';
+  const verdict = runs ? asItIs : `needs: ${adaptation}`;
+  return `  ${mark(runs)} ${name.padEnd(18)} ${verdict}. ${reason}; pulls ${RIGHTS[pullsWith]}`;
+}
+
+function hostOf(reference: string): string {
+  const [host = ''] = reference.split('/');
+  return host;
+}
+
+function isOnThisMachine(host: string): boolean {
+  return URL.canParse(`http://${host}`) && isLoopbackHost(new URL(`http://${host}`).hostname);
+}
+
 function evidenceLines(diagnosis: Diagnosis): string[] {
   const { reference, digest, tokens, clock, rateLimit, tags, parts } = diagnosis;
-  const [host = ''] = reference.split('/');
-  const isHere =
-    digest !== undefined &&
-    URL.canParse(`http://${host}`) &&
-    isLoopbackHost(new URL(`http://${host}`).hostname);
+  const host = hostOf(reference);
   return [
-    ...(isHere ? [`reach       ${host} is this machine alone: a platform elsewhere can't pull from it`] : []),
+    ...(digest !== undefined && isOnThisMachine(host)
+      ? [`reach       ${host} is this machine alone: a platform elsewhere can't pull from it`]
+      : []),
     ...tokens.flatMap(tokenLines),
     ...(clock === undefined ? [] : [`clock       ${clockLine(clock)}`]),
     ...(rateLimit === undefined ? [] : [`rate limit  ${rateLimitLine(rateLimit)}`]),

@@ -26,7 +26,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   },
   'no image': {
     args: ['deploy', '-a', 'shop'],
-    says: /^✖ there is no image to deploy: name it with --image\n/,
+    says: /^✖ there is no image to deploy: name it with --image\n {2}Try: deployer deploy --image registry\.fly\.io\/shop:v1 --app shop\n/,
+  },
+  'no image for what is built': {
+    args: ['deploy', './a folder', '--app', 'hello'],
+    says: /^✖ there is no image to deploy: .+\n {2}Try: deployer deploy '\.\/a folder' --image registry\.fly\.io\/hello:v1 --app hello\n/,
   },
   'a reference that is none': {
     args: ['deploy', '-a', 'shop', '-i', 'Shop//v1'],
@@ -298,7 +302,7 @@ describe('input that can not be acted on', function () {
 
   it('is named, with exit 2 (6 for a build, 5 for what the target does not run, 4 without a token, 3 without the file), before anything is asked of anyone', async () => {
     const folder = join(stage.folder, 'empty');
-    await mkdir(join(folder, 'folder'), { recursive: true });
+    for (const name of ['folder', 'a folder']) await mkdir(join(folder, name), { recursive: true });
     await mkdir(join(folder, '.git'), { recursive: true });
     await writeFile(join(folder, 'broken.toml'), 'app = "shop"\n[env]\nLEVEL =\n\n[deploy]\n');
     await writeFile(join(folder, 'wrong.toml'), '[http_service]\n  internal_port = "many"\n');

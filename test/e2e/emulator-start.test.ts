@@ -182,6 +182,7 @@ describe('deployer emulator start', () => {
     const noEngine = await start(['--runtime', 'docker'], { DOCKER_HOST: `unix://${folder.path}/no.sock` });
     expect(noEngine.code).to.equal(12);
     expect(noEngine.stdout).to.contain('engine_unavailable').and.to.contain('no.sock');
+    expect(noEngine.stdout).to.contain('--runtime none').and.not.to.contain('oci:DIR');
     const badHost = await start([], { DOCKER_HOST: 'gopher://engine' });
     expect([badHost.code, badHost.stdout.includes('DOCKER_HOST')]).to.deep.equal([2, true]);
     const badToken = await start(['--runtime', 'none'], { DEPLOYER_EMULATOR_TOKEN: 'two words' });

@@ -132,8 +132,17 @@ describe('deployer image', function () {
     expect(stdout).to.match(
       /✖ docker-only +GET +404 .+docker_registry2 before 1\.14.+\n +MANIFEST_UNKNOWN: OCI index found, but accept header does not support OCI indexes\n/,
     );
-    expect(stdout).to.match(/✔ fly +runs it as it is/);
-    expect(stdout).to.match(/Try: .+--provenance=false/);
+    expect(stdout).to.match(/✔ fly +would run it as it is from a registry that it reaches/);
+    expect(stdout).to.match(/Try: for clients of before 2023: deployer build \. --tag .+ --push/);
+  });
+
+  it('inspect of a layout that lies here, written as a reference, says how it is named', async () => {
+    await using folder = await makeTempFolder('here');
+    await mkdir(join(folder.path, 'lay'));
+    await writeFile(join(folder.path, 'lay', 'oci-layout'), '{}');
+    const { code, stderr } = await runProgram(['image', 'inspect', './lay'], { cwd: folder.path });
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/no host name\n {2}Try: for the OCI layout that lies here: oci:\.\/lay\n/);
   });
 
   it('diagnose --target judges for that one alone, and refuses one that nobody knows', async () => {

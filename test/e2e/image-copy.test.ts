@@ -69,6 +69,16 @@ describe('deployer image copy and convert', function () {
     expect(bytesSent).to.be.greaterThan(500_000);
   });
 
+  it('to an archive name the whole destination, and what the archive has when another is wanted', async () => {
+    const archive = `docker-archive:${join(folder.path, 'named.tar')}`;
+    const copied = await run('copy', layout(), `${archive}:foo:v1`);
+    expect(copied.stdout.split('\n')[0]).to.equal(`${archive}:foo:v1`);
+    const missing = await run('inspect', `${archive}:foo:v2`);
+    expect(missing.code).to.equal(3);
+    expect(missing.stderr).to.contain(`there: ${archive}:foo:v1`);
+    expect((await run('inspect', `${archive}:foo:v1`)).code).to.equal(0);
+  });
+
   it('to Docker types and back ends in the digest that it began with; blobs are not sent again', async () => {
     await run('copy', layout(), `${registry.host}/forms:oci`);
     const convert = async (from: string, to: 'docker' | 'oci'): Promise<CopyResult> => {

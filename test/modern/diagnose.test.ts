@@ -7,6 +7,7 @@ import type { DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { buildxIndex, LINUX_ARM64, ociImage, type FixtureManifest } from '../support/image-fixtures.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
+import { runProgram } from '../support/program.js';
 import { pushFixture } from '../support/push-fixture.js';
 import { requires } from '../support/requirements.js';
 import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
@@ -53,11 +54,14 @@ describe('the builds that image diagnose suggests', function () {
     await pushFixture({ url: registry.url, repository }, 'v1', image);
     const name = `${registry.host}/${repository}:v1`;
     const { suggestions } = await diagnose(name);
-    const suggested = suggestions.find((line) => line.includes(whom) && line.includes('docker buildx build'));
-    const command = suggested?.split(': docker ')[1]?.replace(/ \.$/, ` ${join(folder.path, 'context')}`);
+    const suggested = suggestions.find((line) => line.includes(whom) && line.includes('deployer build'));
+    const command = suggested?.split(': deployer ')[1];
     expect(command, suggestions.join('\n')).to.be.a('string');
-    const env = { DOCKER_HOST: engine.dockerHost, BUILDX_CONFIG: join(folder.path, 'buildx') };
-    await runModern('docker', command?.split(' ') ?? [], { env });
+    const { code, stderr } = await runProgram(command?.split(' ') ?? [], {
+      cwd: join(folder.path, 'context'),
+      env: { DOCKER_HOST: engine.dockerHost },
+    });
+    expect(code, stderr).to.equal(0);
     return name;
   }
 

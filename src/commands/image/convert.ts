@@ -38,6 +38,7 @@ export default class ImageConvert extends BaseCommand {
 
   async run(): Promise<CopyResult> {
     const { args, flags } = await this.parse(ImageConvert);
+    this.images = [args.source, args.destination];
     const platform =
       flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') };
     const to = flags.to === 'docker' ? 'docker' : 'oci';

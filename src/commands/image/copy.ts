@@ -40,6 +40,7 @@ export default class ImageCopy extends BaseCommand {
 
   async run(): Promise<CopyResult> {
     const { args, flags } = await this.parse(ImageCopy);
+    this.images = [args.source, args.destination];
     const platform =
       flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform, '--platform') };
     const source = parseImageLocation(args.source);

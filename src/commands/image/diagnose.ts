@@ -44,6 +44,7 @@ export default class ImageDiagnose extends BaseCommand {
 
   async run(): Promise<Diagnosis> {
     const { args, flags } = await this.parse(ImageDiagnose);
+    this.images = [args.reference];
     const reference = parseRegistryImage(args.reference);
     const insecure = flags['insecure-registry'] ?? [];
     const grants: TokenGrant[] = [];

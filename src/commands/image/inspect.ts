@@ -31,6 +31,7 @@ export default class ImageInspect extends BaseCommand {
 
   async run(): Promise<Inspection | void> {
     const { args, flags } = await this.parse(ImageInspect);
+    this.images = [args.reference];
     const location = parseImageLocation(args.reference);
     const only = flags.platform === undefined ? undefined : parsePlatform(flags.platform, '--platform');
     const { registry } = connectRegistry({

@@ -7,6 +7,8 @@ import { DockerRuntime } from './docker.js';
 import { noRuntime } from './none.js';
 import type { Runtime, RuntimeChoice } from './runtime.js';
 
+const WITHOUT = 'or leave it alone: --runtime none simulates machines';
+
 /**
  * `auto`: Docker if an engine answers, else none, with the reason in its description.
  * @returns makes the runtime for an emulator of this id
@@ -19,7 +21,7 @@ export async function chooseRuntime(
 ): Promise<(emulatorId: string) => Runtime> {
   if (choice === 'none') return () => noRuntime('machines are simulated, as asked for');
   try {
-    const { docker, address } = await connectEngine(surroundings);
+    const { docker, address } = await connectEngine(surroundings, WITHOUT);
     await requireBridge(docker, formatEngineAddress(address));
     return (emulatorId) =>
       new DockerRuntime(docker, emulatorId, `Docker Engine at ${formatEngineAddress(address)}`);
@@ -39,7 +41,7 @@ async function requireBridge(engine: Docker, address: string): Promise<void> {
     'engine_unavailable',
     `the Docker Engine at ${address} has no bridge network: no port of a container can be reached`,
     {
-      suggestions: ['start it without --bridge=none', 'or leave it alone: --runtime none simulates machines'],
+      suggestions: ['start it without --bridge=none', WITHOUT],
     },
   );
 }

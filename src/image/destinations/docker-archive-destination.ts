@@ -38,8 +38,14 @@ export class DockerArchiveDestination implements ImageDestination {
   readonly #imageName: Reference | undefined;
   readonly #signal: AbortSignal;
 
-  private constructor(path: string, file: WholeFile, imageName: Reference | undefined, signal: AbortSignal) {
-    this.name = `docker-archive:${path}`;
+  private constructor(
+    name: string,
+    path: string,
+    file: WholeFile,
+    imageName: Reference | undefined,
+    signal: AbortSignal,
+  ) {
+    this.name = name;
     this.#path = path;
     this.#file = file;
     this.#imageName = imageName;
@@ -47,11 +53,12 @@ export class DockerArchiveDestination implements ImageDestination {
   }
 
   /**
+   * @param name as it was asked for: `docker-archive:FILE[:NAME]`
    * @param imageName what `docker load` calls it; with a tag
    * @throws DeployerError `usage` when something else than an archive is there, `push_failed` when none can be made
    */
   static async open(
-    path: string,
+    { name, path }: { readonly name: string; readonly path: string },
     imageName: Reference | undefined,
     signal: AbortSignal,
   ): Promise<DockerArchiveDestination> {
@@ -61,7 +68,7 @@ export class DockerArchiveDestination implements ImageDestination {
         suggestions: ['name another file, or delete this one first'],
       });
     await removeLeftParts(dirname(path), (name) => name === basename(path));
-    return new DockerArchiveDestination(path, await WholeFile.create(path), imageName, signal);
+    return new DockerArchiveDestination(name, path, await WholeFile.create(path), imageName, signal);
   }
 
   current(): Promise<ReadonlySet<Digest>> {

@@ -109,7 +109,7 @@ function reportFound({ request, asked, found, contents }: Found, ports: Diagnose
     ...startOf(request, asked),
     digest: found.stored.digest,
     targets: verdicts.map(({ finding }) => finding),
-    suggestions: suggest({ ...{ found, shape, verdicts, insecure }, clients: asked.clients }),
+    suggestions: suggest({ ...{ found, shape, verdicts, target, insecure }, clients: asked.clients }),
     ...evidenceOf(asked, ports),
     parts,
   };

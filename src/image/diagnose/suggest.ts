@@ -13,6 +13,8 @@ export interface SuggestionInputs {
   readonly shape: ImageShape;
   readonly clients: readonly ClientFinding[];
   readonly verdicts: readonly Verdict[];
+  /** The one target that was asked for: what mends others, or clients, is not said. */
+  readonly target?: string | undefined;
   /** Registries that the commands must name as spoken to over plain http. */
   readonly insecure: readonly string[];
 }
@@ -28,6 +30,8 @@ export function suggest(inputs: SuggestionInputs): string[] {
     for (const { platform, finding } of inputs.verdicts) {
       if (finding.runs && platform.deploys === true) add(platform.name, deploy(inputs));
     }
+  }
+  if (isHidden && inputs.target === undefined) {
     const old = 'clients of before 2023';
     add(old, convertTo('docker', inputs, undefined, `${taggedName(inputs)}-docker`));
     add(old, buildWithoutAttestation(inputs));
@@ -40,8 +44,7 @@ function commandFor(verdict: Verdict, inputs: SuggestionInputs): string | undefi
   const { platform, finding, decision, broken } = verdict;
   if (finding.adaptation === 'none') return undefined;
   if (decision.action === 'refuse') return rebuildFor(verdict, decision, inputs);
-  if (broken.length > 0) return buildx(inputs, platformFlag(decision.platform));
-  if (decision.action === 'rebuild') return buildxGzip(inputs, decision);
+  if (broken.length > 0 || decision.action === 'rebuild') return build(inputs, decision.platform);
   const { repository, deploys, capabilities } = platform;
   const elsewhere =
     decision.copy !== undefined && repository !== undefined ? `${repository}:${tagOf(inputs)}` : undefined;
@@ -50,7 +53,7 @@ function commandFor(verdict: Verdict, inputs: SuggestionInputs): string | undefi
   if (decision.action === 'convert') {
     const to = capabilities.oci ? 'oci' : 'docker';
     const command = convertTo(to, inputs, pin, elsewhere ?? `${taggedName(inputs)}-${to}`);
-    return command ?? buildx(inputs, platformFlag(decision.platform));
+    return command ?? build(inputs, decision.platform);
   }
   if (elsewhere !== undefined) return copy(inputs, elsewhere, pin);
   if (deploys === true) return deploy(inputs);
@@ -67,7 +70,7 @@ function rebuildFor(
   inputs: SuggestionInputs,
 ): string | undefined {
   // What is no container image becomes none by building it for another platform.
-  return why === 'platform' ? buildx(inputs, platformFlag(platform.capabilities.platforms[0])) : undefined;
+  return why === 'platform' ? build(inputs, platform.capabilities.platforms[0]) : undefined;
 }
 
 function deploy(inputs: SuggestionInputs): string {
@@ -109,24 +112,20 @@ function holdsMore({ stored }: FoundImage): boolean {
   return stored.content.kind === 'index' && readIndex(stored.content).other.length > 0;
 }
 
-/** What buildx makes of one platform when nothing is said is a single manifest without the attestation. */
+/** Only of one platform: several would be a list, which such clients may not know either. */
 function buildWithoutAttestation(inputs: SuggestionInputs): string | undefined {
   const { kind, images, attestations } = inputs.shape;
   const [image, ...others] = images;
   if (kind === 'manifest' || image === undefined || others.length > 0 || attestations.length === 0) {
     return undefined;
   }
-  const platform = words(platformFlag(image.platform));
-  return buildx(inputs, [...platform, '--provenance=false', '--sbom=false'].join(' '));
+  return build(inputs, image.platform);
 }
 
-function buildx(inputs: SuggestionInputs, options: string): string {
-  return ['docker buildx build', ...words(options), '--push --tag', taggedName(inputs), '.'].join(' ');
-}
-
-function buildxGzip(inputs: SuggestionInputs, { platform }: { readonly platform?: Platform }): string {
-  const output = `type=image,name=${taggedName(inputs)},push=true,compression=gzip,force-compression=true`;
-  return ['docker buildx build', ...words(platformFlag(platform)), '--output', output, '.'].join(' ');
+/** Our own build of one platform is a single Docker manifest with gzip layers, without an attestation. */
+function build(inputs: SuggestionInputs, platform: Platform): string {
+  const parts = ['deployer build . --tag', taggedName(inputs), ...words(platformFlag(platform)), '--push'];
+  return parts.join(' ') + flags(inputs);
 }
 
 function platformFlag(platform: Platform): string {

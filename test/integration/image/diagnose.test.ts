@@ -83,7 +83,7 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
       });
       expect(diagnosis.suggestions.join('\n'))
         .to.contain(`deployer deploy --image ${registry.host}/app@${image.digest}`)
-        .and.contain('--provenance=false');
+        .and.contain(`for clients of before 2023: deployer build . --tag ${registry.host}/app:v1`);
     });
   }
 

@@ -166,7 +166,7 @@ auto_stop_machines = true
   it('lets flags go before the environment, and that before the file', async () => {
     await write(
       'fly.toml',
-      `app = "from-file"\n[env]\nA = "file"\nB = "file"\n[build]\nimage = "file:1"\n[deploy]\nstrategy = "immediate"\nwait_timeout = 90\n`,
+      `app = "from-file"\n[env]\nA = "file"\nB = "file"\n[build]\nimage = "file:1"\n[deploy]\nstrategy = "immediate"\nwait_timeout = "90s"\n`,
     );
     const byFile = await load();
     expect(byFile.config).to.include({
@@ -352,6 +352,21 @@ auto_stop_machines = true
         /counts milliseconds; write "10s"/,
       ],
       [
+        'a check time without a unit',
+        `${APP}[[http_service.checks]]\ngrace_period = "1"`,
+        /grace_period is "1"; it has no unit; write "1s" for seconds/,
+      ],
+      [
+        'a wait without a unit',
+        `${APP}[deploy]\nwait_timeout = 90`,
+        /wait_timeout is 90; it has no unit; write "90s" for seconds/,
+      ],
+      [
+        'a wait in a text without a unit',
+        `${APP}[deploy]\nwait_timeout = "90"`,
+        /wait_timeout is "90"; it has no unit; write "90s" for seconds/,
+      ],
+      [
         'an interval too short',
         `${APP}[[http_service.checks]]\ninterval = "200ms"`,
         /interval is "200ms"; expected at least 1000ms/,
@@ -455,6 +470,23 @@ auto_stop_machines = true
       });
     }
 
+    it('tells all that it refuses at once, in the order of the lines', async () => {
+      const error = await failure(
+        `${APP}[experimental]\ncmd = ["serve"]\n[processes]\nweb = "serve"\nworker = "work"\n` +
+          `[[vm]]\nmemory = "1gb"\n[[vm]]\ngpu_kind = "a10"\n[mounts]\nsource = "data"\n`,
+      );
+      expect(error.message).to.equal(
+        "fly.toml:3:1: experimental.cmd is not supported yet: the machines would start the image's own command instead",
+      );
+      expect(error.evidence).to.deep.equal([
+        "fly.toml:3: experimental.cmd is not supported yet: the machines would start the image's own command instead",
+        'fly.toml:4: processes is not supported yet: only one of web, worker would be deployed',
+        'fly.toml:7: vm is not supported yet: the machines of one group have one size; keep one [[vm]]',
+        'fly.toml:11: mounts is not supported yet: the machines would run without their volume',
+      ]);
+      expect(error.suggestions).to.have.length(1);
+    });
+
     for (const [vm, size] of [
       ['size = "shared-cpu-2x"', { cpuKind: 'shared', cpus: 2, memoryMb: 512 }],
       ['size = "performance-1x"\nmemory = "4gb"', { cpuKind: 'performance', cpus: 1, memoryMb: 4096 }],
@@ -489,13 +521,15 @@ auto_stop_machines = true
       await write('fly.toml', `${APP}[deploy]\nmin_healthy_time = "20s"\n`);
       expect((await load()).config.minHealthyMs).to.equal(20_000);
       const error = await failure(`${APP}[deploy]\nmin_healthy_time = 20\n`);
-      expect(error.message).to.include('deploy.min_healthy_time is 20; expected a duration such as "5s"');
+      expect(error.message).to.include(
+        'deploy.min_healthy_time is 20; it has no unit; write "20s" for seconds',
+      );
     });
 
     it('warns, at file and line, of what has no effect', async () => {
       await write('fly.toml', `${APP}kill_timeout = 5\n[http_service.concurrency]\ntype = "requests"\n`);
       const { warnings } = await load();
-      expect(warnings).to.have.members([
+      expect(warnings).to.deep.equal([
         'fly.toml:2: kill_timeout has no effect in this version',
         'fly.toml:3: http_service.concurrency has no effect in this version',
       ]);
@@ -507,7 +541,7 @@ auto_stop_machines = true
         `${APP}[deply]\nstrategy = "rolling"\n[http_service]\ninternalport = 80\nqwertyuiop = 1\n`,
       );
       const { warnings } = await load();
-      expect(warnings).to.have.members([
+      expect(warnings).to.deep.equal([
         'fly.toml:2: unknown key deply has no effect; did you mean deploy?',
         'fly.toml:5: unknown key http_service.internalport has no effect; did you mean internal_port?',
         'fly.toml:6: unknown key http_service.qwertyuiop has no effect',
@@ -537,7 +571,14 @@ auto_stop_machines = true
       [{ app: 'a', 'wait-timeout': 'soon' }, {}, /^--wait-timeout is "soon"; expected a duration/],
       [{ app: 'a', image: '' }, {}, /^--image is ""; expected an image reference/],
       [{ app: 'a', env: ['NAME'] }, {}, /^--env NAME: expected NAME=VALUE$/],
-      [{ app: 'a', env: ['1X=secret'] }, {}, /^--env: expected NAME=VALUE$/],
+      [{ app: 'a', env: ['1X=secret'] }, {}, /^--env: the name begins with neither a letter nor "_"$/],
+      [
+        { app: 'a', env: ['A B=secret'] },
+        {},
+        /^--env: the name holds more than letters, digits, "_", "\." and "-"$/,
+      ],
+      [{ app: 'a', env: ['=secret'] }, {}, /^--env: expected NAME=VALUE, found no name$/],
+      [{ app: 'a', env: ['A=sec\0ret'] }, {}, /^--env A: the value holds a NUL$/],
     ];
     for (const [flags, env, message] of refusals) {
       it(`refuses ${JSON.stringify({ ...flags, ...env })}`, async () => {

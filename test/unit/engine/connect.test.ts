@@ -18,6 +18,22 @@ describe('connecting to the Docker Engine', () => {
       .and.match(/oci:DIR/);
   });
 
+  it('does not say to set what is set, names the socket of Podman where that will do, and what else is asked for', async () => {
+    await using folder = await makeTempFolder('engine-connect');
+    const DOCKER_HOST = `unix://${join(folder.path, 'engine.sock')}`;
+    const suggestions = async (env: Record<string, string>, podman: boolean, instead?: string) => {
+      const surroundings = { env: { XDG_RUNTIME_DIR: folder.path, ...env }, home: folder.path, podman };
+      return (await failureOf(() => connectEngine(surroundings, instead))).suggestions.join('\n');
+    };
+    const set = await suggestions({ DOCKER_HOST }, true, 'or do without');
+    expect(set)
+      .to.match(/DOCKER_HOST is set, and nothing else is looked for/)
+      .and.contain('systemctl --user start podman.socket')
+      .and.match(/or do without$/);
+    expect(set).not.to.match(/set DOCKER_HOST|oci:DIR/);
+    expect(await suggestions({ DOCKER_HOST }, false)).not.to.contain('podman');
+  });
+
   it('takes what answers a ping with anything but 200 for no engine', async () => {
     await using folder = await makeTempFolder('engine-connect');
     const path = join(folder.path, 'engine.sock');

@@ -55,11 +55,33 @@ describe('Which image of a layout is meant', () => {
     expect(untagged.suggestions).to.include(`oci:DIR@${digestOf('a')}`);
   });
 
+  it('is named as it would be taken, of an archive with its whole name', () => {
+    const names = (tag: string, name: string): Record<string, string> => ({
+      'org.opencontainers.image.ref.name': tag,
+      'io.containerd.image.name': name,
+    });
+    const index = indexOf(
+      entry('a', names('v1', 'docker.io/library/foo:v1')),
+      entry('b', names('v1', 'docker.io/team/foo:v1')),
+      entry('c', names('v1', 'localhost:5000/foo:v1')),
+      entry('d'),
+    );
+    const saved = (tag: string) => thrownBy(() => chooseEntry(index, { tag }, 'docker-archive:b.tar'));
+    const there = [
+      'docker-archive:b.tar:foo:v1',
+      'docker-archive:b.tar:team/foo:v1',
+      'docker-archive:b.tar:localhost:5000/foo:v1',
+      `docker-archive:b.tar:${digestOf('d')}`,
+    ];
+    expect(saved('foo:v2').evidence).to.deep.equal([`there: ${there.join(', ')}`]);
+    expect(saved('v1').suggestions).to.deep.equal(there.slice(0, 3));
+  });
+
   it('is not found under another tag or digest; what is there is named, cleaned', () => {
     const index = indexOf(tagged('a', 'v1\u001b[31m'));
     const failure = thrownBy(() => choose(index, { tag: 'v9' }));
     expect(failure).to.include({ code: 'tag_not_found', message: 'oci:DIR holds no image v9' });
-    expect(failure.evidence).to.deep.equal(['there: v1[31m']);
+    expect(failure.evidence).to.deep.equal(['there: oci:DIR:v1[31m']);
     expect(thrownBy(() => choose(index, { digest: digestOf('x') })).code).to.equal('digest_not_found');
     expect(thrownBy(() => choose(indexOf(), {})).evidence).to.deep.equal(['it holds none']);
   });

@@ -66,6 +66,16 @@ describe('A diagnosed image as text', () => {
     expect(lines).not.to.include('What follows for each target:');
   });
 
+  it('does not say of what lies on this machine that a platform runs it from there', () => {
+    const lines = diagnosisLines({ ...DIAGNOSIS, reference: 'localhost:5000/app:v1' });
+    expect(lines.find((line) => line.includes('fly'))).to.contain(
+      '✔ fly                would run it as it is from a registry that it reaches.',
+    );
+    expect(evidence({ reference: 'localhost:5000/app:v1' })[0]).to.match(
+      /^reach +localhost:5000 is this machine/,
+    );
+  });
+
   it('tells once what everybody is told, and what nobody was asked for', () => {
     const refused = { ...asked, status: 404, code: 'MANIFEST_UNKNOWN', message: 'unknown', found: false };
     const clients = [
