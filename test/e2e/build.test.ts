@@ -568,6 +568,14 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(stderr)
       .to.match(/importing cache manifest from \S+\/nowhere:1/)
       .and.match(/ERROR: .*not found/);
+    await writeFiles(context.path, { Dockerfile: `FROM ${BASE}\n\nRUN echo why; exit 3\n` });
+    const failing = await run([
+      ...[context.path, '--tag', 'x:1'],
+      ...['--cache-from', `type=registry,ref=${registry.host}/nowhere:1`],
+    ]);
+    expect(failing.code, failing.stderr).to.equal(6);
+    expect(failing.stderr).to.contain('Dockerfile:3: RUN echo why; exit 3 ended with exit code 3');
+    expect(failing.stderr).to.match(/^ +\| why$/m);
     const wrong = await run([context.path, '--tag', 'x:1', '--cache-to', 'type=local,dest=/tmp/x']);
     expect(wrong.code).to.equal(2);
     expect(wrong.stderr).to.contain('--cache-to: type "local" is not known; expected registry or inline');
