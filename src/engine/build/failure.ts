@@ -6,6 +6,7 @@ import type { AskedLogins } from '../login.js';
 import { lineOfBaseImage } from './base-images.js';
 import { baseRefused } from './base-refusal.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
+import { couldNotStart, LOOK_AT_ENGINE } from './engine-fault.js';
 import type { FailedStep } from './progress.js';
 import { mountedSecrets } from './secret-mounts.js';
 
@@ -49,10 +50,12 @@ export function buildFailed(failure: BuildFailure): DeployerError {
   const where = line === undefined ? dockerfile.name : `${dockerfile.name}:${line}`;
   const code = codeOf(reason);
   const said = [reason, ...(step?.lines ?? [])];
-  const text = headline(reason, step, where);
+  const isEngines = couldNotStart(reason, step);
+  const text = isEngines && step ? notStarted(step, where) : headline(reason, step, where);
   const mend = `mend ${where} or what it works on, and build again`;
   const explained =
     foreignPlatform(said, step, platforms) ??
+    (isEngines ? { suggestions: LOOK_AT_ENGINE } : undefined) ??
     (code === 'build_failed' ? causeIn(said) : baseRefused({ code, reason, step: step?.name, logins })) ??
     secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
@@ -157,6 +160,10 @@ function headline(reason: string, step: FailedStep | undefined, where: string): 
     return `the build failed: ${where}: ${instructionOf(step)} ended with exit code ${exit}`;
   }
   return `the build failed: ${step === undefined ? '' : `${where}: `}${reason}`;
+}
+
+function notStarted(step: FailedStep, where: string): string {
+  return `the build failed: the engine could not start the step of ${where}: ${instructionOf(step)}`;
 }
 
 function instructionOf(step: FailedStep): string {

@@ -67,6 +67,34 @@ describe('why a build failed', () => {
     });
   });
 
+  it("is the engine's own where it could not start the step, and not where it was asked for what is not there", () => {
+    const step = (...lines: string[]) => ({ name: '[2/2] RUN make', error: '', lines });
+    const failed = (message: string, ...lines: string[]) =>
+      buildFailed({ message, step: step(...lines), dockerfile });
+    const ended = 'executor failed running [/bin/sh -c make]: exit code: 1';
+    const noProgram =
+      'unable to start container process: exec: "/nope": stat /nope: no such file or directory';
+    const cgroup = 'runc run failed: unable to start container process: unable to apply cgroup configuration';
+    for (const error of [
+      failed(ended, cgroup),
+      failed('failed to create shim task: OCI runtime create failed: runc create failed: cgroup: unknown'),
+      failed('failed to create endpoint x on network bridge: could not find bridge'),
+    ]) {
+      expect(error.message).to.equal(
+        'the build failed: the engine could not start the step of Dockerfile:2: RUN make',
+      );
+      expect(error.suggestions.join()).to.contain('look at the engine').and.not.contain('mend Dockerfile');
+    }
+    for (const error of [
+      failed(ended, `runc run failed: ${noProgram}`),
+      failed(`OCI runtime create failed: runc create failed: ${noProgram}`),
+      failed(ended, 'begun', cgroup),
+      failed(ended, 'failed to create endpoint'),
+    ]) {
+      expect(error.suggestions).to.deep.equal(['mend Dockerfile:2 or what it works on, and build again']);
+    }
+  });
+
   it('is, of a stage that is not there, where it is named, and those that are there', () => {
     const target = { stage: 'final', from: 'fly.toml:6: build.build-target' };
     for (const message of [
