@@ -246,6 +246,10 @@ describe('deployer build without BuildKit', function () {
         const refused = await run(engineOf(), args);
         expect(refused.code, refused.stderr).to.equal(4);
         expect(refused.stderr).to.contain(`docker login ${closed.host}`);
+        await using other = await configFor('other.example', 'a', 'b');
+        const ofOther = await run(engineOf(), args, { env: { DOCKER_CONFIG: other.path } });
+        expect(ofOther.code, ofOther.stderr).to.equal(4);
+        expect(ofOther.stderr).to.contain(`docker login ${closed.host}`);
         await using wrong = await configFor(closed.host, 'alice', 'wrong');
         const denied = await run(engineOf(), args, { env: { DOCKER_CONFIG: wrong.path } });
         expect(denied.code, denied.stderr).to.equal(4);

@@ -303,6 +303,9 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     });
     await using server = await startTokenServer({ accounts: { [user.username]: user.password } });
     await using byToken = await startDockerRegistry({ auth: { kind: 'token', server } });
+    await using other = await makeContext({
+      'config.json': JSON.stringify({ auths: { 'other.example': { auth: 'YTpi' } } }),
+    });
     for (const { host } of [basic, byToken]) {
       const base = await pushBase(host, { ...user, serveraddress: host });
       await using context = await makeContext({ Dockerfile: `FROM ${base}\nRUN echo built\n` });
@@ -311,9 +314,11 @@ describe('deployer build, on the Docker Engine of Debian', function () {
           auths: { [host]: { auth: Buffer.from('alice:correct-horse').toString('base64') } },
         }),
       });
-      const refused = await run([context.path, '--tag', 'private:1', '--no-cache']);
-      expect(refused.code, refused.stderr).to.equal(4);
-      expect(refused.stderr).to.contain('docker login');
+      for (const options of [{}, { env: { DOCKER_CONFIG: other.path } }]) {
+        const refused = await run([context.path, '--tag', 'private:1', '--no-cache'], options);
+        expect(refused.code, refused.stderr).to.equal(4);
+        expect(refused.stderr).to.contain(`docker login ${host}\n`);
+      }
       await buildOf([context.path, '--tag', 'private:1'], { env: { DOCKER_CONFIG: config.path } });
     }
   });

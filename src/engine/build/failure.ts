@@ -56,7 +56,12 @@ export function buildFailed(failure: BuildFailure): DeployerError {
   const explained =
     foreignPlatform(said, step, platforms) ??
     (isEngines ? { suggestions: LOOK_AT_ENGINE } : undefined) ??
-    (code === 'build_failed' ? causeIn(said) : baseRefused({ code, reason, step: step?.name, logins })) ??
+    (code === 'build_failed'
+      ? causeIn(said)
+      : baseRefused({
+          ...{ code, reason, step: step?.name, logins },
+          dockerfile: { text: dockerfile.text, line, buildArgs },
+        })) ??
     secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
     evidence: [

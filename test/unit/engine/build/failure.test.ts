@@ -60,8 +60,28 @@ describe('why a build failed', () => {
       expect(suggestions.slice(0, 2)).to.deep.equal(['log in: docker login open.test', name]);
     });
 
+    it('takes it from the step, from the line that it comes from, or from the only base image there is', () => {
+      const text = 'FROM one.test/a AS one\nFROM two.test/b\nCOPY --from=three.test/c /x /\n';
+      const mended = (message: string, step: string | undefined, dockerfileText = text): unknown =>
+        buildFailed({
+          ...{ message, dockerfile: { name: 'Dockerfile', text: dockerfileText }, logins },
+          step: step === undefined ? undefined : { name: step, error: '', lines: [] },
+        }).suggestions[0];
+      const denied = 'pull access denied';
+      expect(mended(denied, '[2/3] FROM two.test/b')).to.equal('log in: docker login two.test');
+      expect(mended(denied, '[1/1] FROM four.test/b:1')).to.equal('log in: docker login four.test');
+      expect(mended(denied, '[stage-1 2/2] COPY --from=three.test/c /x /')).to.equal(
+        'log in: docker login three.test',
+      );
+      expect(mended('401 Unauthorized: two.test', undefined)).to.equal('log in: docker login two.test');
+      expect(mended(denied, undefined, 'ARG H=h.test\nFROM $H/a\n')).to.equal('log in: docker login h.test');
+    });
+
     it('guesses at none of several registries', () => {
-      const { evidence, suggestions } = failed('pull access denied');
+      const { evidence, suggestions } = buildFailed({
+        ...{ message: 'pull access denied', step: undefined, logins },
+        dockerfile: { name: 'Dockerfile', text: 'FROM one.test/a AS one\nFROM two.test/b\n' },
+      });
       expect(evidence.join()).not.to.contain('login of');
       expect(suggestions[0]).to.contain('docker login HOST');
     });
