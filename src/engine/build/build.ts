@@ -7,12 +7,13 @@ import { cleanLine } from '../../lib/text.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { keepingAsked, type FindLogin } from '../login.js';
+import { leftOutOf } from '../context/left-out.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
 import { originOf, type PinnedPlatform } from './built-platform.js';
-import { BuildError, buildFailed, type BuildFailure } from './failure.js';
+import { BuildError, buildFailed, copiedIn, type BuildFailure } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
 import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
@@ -96,10 +97,12 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     signal.throwIfAborted();
     if (refused !== undefined) throw refused;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
+    const text = await textOf(dockerfile);
     throw buildFailed({
       message: error.message,
       step: progress.failed,
-      dockerfile: { name: dockerfile.shown, text: await textOf(dockerfile) },
+      dockerfile: { name: dockerfile.shown, text },
+      leftOut: await leftOutOf(request.context, dockerfile, copiedIn(text)),
       secrets: [...request.secrets.keys()],
       logins: logins.asked,
       ...askedOf(request, ports),

@@ -3,6 +3,7 @@ import { cleanLine } from '../../lib/text.js';
 import type { Platform } from '../../oci/descriptor.js';
 import { formatPlatform } from '../../oci/platform.js';
 import { readIgnoreFile } from '../context/ignore-file.js';
+import { leftOutOf } from '../context/left-out.js';
 import { packContext, type PackOptions } from '../context/pack.js';
 import type { PatternMatcher } from '../context/pattern-matcher.js';
 import { EngineRefusal, engineLost } from '../engine.js';
@@ -15,7 +16,7 @@ import { isFor, originOf, otherPlatform, platformDue, platformOf } from './built
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { BuildError, buildFailed } from './failure.js';
+import { BuildError, buildFailed, copiedIn } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { classicQuery } from './query.js';
 
@@ -32,10 +33,7 @@ export async function buildClassic(
   ports: BuildPorts,
 ): Promise<BuiltImage> {
   const { context } = request;
-  const excluded = await readIgnoreFile(
-    context,
-    'folder' in request.dockerfile ? request.dockerfile : undefined,
-  );
+  const excluded = await readIgnoreFile(context, ownFile(request));
   const dockerfile = await placeInArchive(request.dockerfile, context, excluded);
   refuseInstructionsBeyondClassic(dockerfile, builder);
   const origin = originOf(dockerfile.text, request.target);
@@ -53,6 +51,10 @@ export async function buildClassic(
     throw otherPlatform(due, made.platform, origin, builder.name);
   const { id, contextBytesSent } = made;
   return { id, contextBytesSent, ...(origin.pinned && { pinned: origin.pinned }) };
+}
+
+function ownFile({ dockerfile }: ClassicBuildRequest) {
+  return 'folder' in dockerfile ? dockerfile : undefined;
 }
 
 /** A classic builder's cache asks of a step what it does, and not for which platform. */
@@ -98,6 +100,7 @@ async function attempt(
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text: dockerfile.text },
+      leftOut: await leftOutOf(request.context, ownFile(request), copiedIn(dockerfile.text)),
       logins: logins.asked,
       ...askedOf(request, ports),
     });

@@ -1,7 +1,9 @@
+import { posix } from 'node:path';
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
 import type { Platform } from '../../oci/descriptor.js';
+import type { LeftOut } from '../context/left-out.js';
 import type { AskedLogins } from '../login.js';
 import { lineOfBaseImage } from './base-images.js';
 import { baseRefused } from './base-refusal.js';
@@ -27,6 +29,8 @@ export interface BuildFailure {
     readonly host: string;
   };
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Of what the Dockerfile copies from the context (`copiedIn`), what the build did not get. */
+  readonly leftOut?: readonly LeftOut[];
   /** The ids that were given; undefined where the builder takes no secrets. */
   readonly secrets?: readonly string[];
   /** Of the registries that the build had to do with. */
@@ -62,6 +66,7 @@ export function buildFailed(failure: BuildFailure): DeployerError {
           ...{ code, reason, step: step?.name, logins },
           dockerfile: { text: dockerfile.text, line, buildArgs },
         })) ??
+    notSent(failure, reason, line) ??
     secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
     evidence: [
@@ -148,6 +153,41 @@ function secretsNotGiven(
   return {
     evidence: ids.map((id) => `${where} mounts the secret "${cleanLine(id, 60)}", which was not given`),
     suggestions: [`give the step its secret${ids.length === 1 ? '' : 's'}: ${flags}`, mend],
+  };
+}
+
+/** The paths in the context that COPY and ADD name, as far as that can be told without a build. */
+export function copiedIn(dockerfile: string): string[] {
+  return instructionsOf(dockerfile).flatMap(({ text }) => sourcesOf(text));
+}
+
+function sourcesOf(instruction: string): string[] {
+  const [keyword = '', ...words] = instruction.split(' ');
+  if (!/^(?:COPY|ADD)$/.test(keyword) || words.some((word) => word.startsWith('--from='))) return [];
+  const sources = words.filter((word) => !word.startsWith('--')).slice(0, -1);
+  return sources
+    .filter((source) => !/[$*?[\]"'<]|:\/\//.test(source))
+    .map((source) => posix.normalize(`/${source}`).replace(/^\/|\/$/g, ''))
+    .filter((source) => source !== '');
+}
+
+/** The engine does not know of a file that an ignore file keeps from it. */
+function notSent(
+  { dockerfile, leftOut = [] }: BuildFailure,
+  reason: string,
+  line: number | undefined,
+): Explanation | undefined {
+  if (!/not found|no such file|does not exist|filtered out|no source files/i.test(reason)) return undefined;
+  const failed = instructionsOf(dockerfile.text).find((instruction) => instruction.line === line);
+  const sources = failed === undefined ? [] : sourcesOf(failed.text);
+  const [file] = leftOut.filter(({ path }) => sources.includes(path));
+  if (file === undefined) return undefined;
+  const [by, pattern] = [`${file.by}:${file.line}`, cleanLine(file.pattern, 80)];
+  return {
+    evidence: [`${cleanLine(file.path)} is there, and left out of the build: ${by}: ${pattern}`],
+    suggestions: [
+      `take the pattern out of ${by}, or take the file back in after it: !${cleanLine(file.path)}`,
+    ],
   };
 }
 
