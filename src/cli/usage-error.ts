@@ -113,9 +113,10 @@ const SAYINGS: readonly { readonly said: RegExp; readonly say: Say }[] = [
   },
 ];
 
-/** docker's own `--secret` is `--build-secret` here. */
+/** docker's own `--secret` is `--build-secret` here, its `-t` is `--tag`. */
 function nearFlag(flag: string, flags: readonly string[]): string | undefined {
-  return flags.find((name) => name === `build-${flag}`) ?? nearest(flag, flags);
+  const name = flag === 't' ? 'tag' : `build-${flag}`;
+  return flags.includes(name) ? name : nearest(flag, flags);
 }
 
 function quoted(text = ''): string {

@@ -10,12 +10,14 @@ import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
 import { readCacheFlags } from '../engine/build/cache.js';
 import { reachEngine } from '../engine/reach.js';
-import { parseRegistryImage } from '../image/location.js';
+import { parseImageLocation } from '../image/location.js';
 import { ImageSearch } from '../image/search.js';
 import { ShapeReader } from '../image/shape.js';
 import { systemClock as clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
+import { shownInput } from '../lib/redact.js';
 import { parsePlatforms } from '../oci/platform.js';
+import type { Reference } from '../oci/reference.js';
 import { connectRegistry } from '../registry/connect.js';
 import { flyCapabilities } from '../targets/fly/capabilities.js';
 import { flyRegistryCredentials } from '../targets/fly/registry-credentials.js';
@@ -94,11 +96,28 @@ export default class Build extends BaseCommand {
   }
 }
 
+/** @throws DeployerError `image_source_unsupported` for a file: an engine writes none */
+function nameToBuild(text: string): Reference {
+  const location = parseImageLocation(text);
+  if (location.kind === 'registry') return location.reference;
+  const file = shownInput(text, 200);
+  throw new DeployerError(
+    'image_source_unsupported',
+    `--tag: "${file}" lies in no registry, and has to here`,
+    {
+      suggestions: [
+        'deployer build . --tag REGISTRY/NAME:TAG --push',
+        `then make the file of it: deployer image copy REGISTRY/NAME:TAG ${file}`,
+      ],
+    },
+  );
+}
+
 async function requestOf(
   { args, flags }: Parsed,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<BuildImageRequest> {
-  const { tag = 'latest', digest, ...name } = parseRegistryImage(flags.tag);
+  const { tag = 'latest', digest, ...name } = nameToBuild(flags.tag);
   if (digest !== undefined)
     throw new DeployerError('usage', '--tag: a digest is what a build gives, not what it takes');
   return {

@@ -81,7 +81,7 @@ export async function buildImage(
 ): Promise<BuildImageResult> {
   const image = await ImageBuild.prepare(request, ports);
   const built = await image.build();
-  const pushed = request.push ? await image.push() : undefined;
+  const pushed = request.push ? await image.push(built) : undefined;
   const { clock } = ports;
   return {
     ...image.result(built, pushed),
@@ -179,7 +179,7 @@ export class ImageBuild {
    *
    * What the registry has after a push is asked of the registry: the engine's word is not taken for it.
    */
-  async push(): Promise<Pushed> {
+  async push({ pinned }: Built): Promise<Pushed> {
     const { findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;
     const started = clock.now();
@@ -192,7 +192,10 @@ export class ImageBuild {
       stored: found.stored,
       content: shapes.contentOf(reference, signal),
     });
-    const differences = differencesFrom({ output: this.output, platforms }, inspected);
+    const differences = differencesFrom(
+      { output: this.output, platforms: pinned === undefined || platforms.length > 1 ? platforms : [] },
+      inspected,
+    );
     if (differences.length > 0) throw notAsPromised(reference, pushed, differences);
     const { mediaType, kind, attestations } = inspected;
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };

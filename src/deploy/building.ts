@@ -112,7 +112,7 @@ export class Building {
     });
     const pushed = await this.#steps.run('push', STEP_TITLE.push, async (voice) => {
       this.#account.pushVoice = voice;
-      const value = await this.#image.push().catch(telling(pushEnded(this.planned.reference)));
+      const value = await this.#image.push(built).catch(telling(pushEnded(this.planned.reference)));
       const attested = value.attestations.length > 0 ? ' + attestation' : '';
       return { value, summary: `${mediaTypeName(value.mediaType)} ${shortDigest(value.digest)}${attested}` };
     });

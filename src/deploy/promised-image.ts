@@ -1,3 +1,4 @@
+import { isFor } from '../engine/build/built-platform.js';
 import type { BuildOutput } from '../engine/build/query.js';
 import type { Inspection } from '../image/inspect.js';
 import type { Platform } from '../oci/descriptor.js';
@@ -7,7 +8,7 @@ import { formatPlatform, samePlatform } from '../oci/platform.js';
 /** What a build was to make. */
 export interface PromisedImage {
   readonly output: BuildOutput;
-  /** None: the engine's own. */
+  /** None: the engine's own, or what the Dockerfile says (FROM --platform). */
   readonly platforms: readonly Platform[];
 }
 
@@ -22,8 +23,8 @@ export function differencesFrom(
   const isAttested = output.store === 'containerd' && output.provenance !== 'off';
   const mediaType = promisedMediaType(output, isAttested || platforms.length > 1);
   const there = image.platforms;
-  // Of one, a Dockerfile may say otherwise: FROM --platform.
   const asked = platforms.length > 1 ? platforms : [];
+  const [one] = platforms.length === 1 ? platforms : [];
   const lacking = asked.filter((wanted) => !there.some((found) => samePlatform(found, wanted)));
   const more = there.filter((found) => !asked.some((wanted) => samePlatform(found, wanted)));
   const attested = new Set(image.attestations.map(({ subject }) => subject));
@@ -32,6 +33,9 @@ export function differencesFrom(
     ...(image.mediaType === mediaType
       ? []
       : [`it is ${mediaTypeName(image.mediaType)}, not ${mediaTypeName(mediaType)}`]),
+    ...(one === undefined ? [] : there.filter((found) => !isFor(one, found))).map(
+      (platform) => `it is for ${formatPlatform(platform)}, not for ${formatPlatform(one as Platform)}`,
+    ),
     ...lacking.map((platform) => `it has nothing for ${formatPlatform(platform)}`),
     ...(asked.length === 0 ? [] : more).map(
       (platform) => `it has ${formatPlatform(platform)}, which was not asked for`,

@@ -65,7 +65,10 @@ export function parseReference(input: string): Reference {
     );
   }
   if (domain !== undefined) checkDomain(domain, fail);
-  checkPath(path, fail);
+  // `[domain/]path[:tag][@digest]`
+  const at = domain === undefined ? 0 : domain.length + 1;
+  const lowered = `${input.slice(0, at)}${path.toLowerCase()}${input.slice(at + path.length)}`;
+  checkPath(path, cleanLine(lowered, LONGEST), fail);
 
   const normalDomain = domain === undefined || DOCKER_HUB_ALIASES.has(domain) ? 'docker.io' : domain;
   const normalPath = normalDomain === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
@@ -146,9 +149,10 @@ function checkDomain(domain: string, fail: Fail): void {
   }
 }
 
-function checkPath(path: string, fail: Fail): void {
+/** @param lowered the whole reference, its path in lower case */
+function checkPath(path: string, lowered: string, fail: Fail): void {
   if (path === '') throw fail('the repository is missing');
-  if (/[A-Z]/.test(path)) throw fail('a repository is written in lower case', path.toLowerCase());
+  if (/[A-Z]/.test(path)) throw fail('a repository is written in lower case', lowered);
   const wrong = path.split('/').find((component) => !PATH_COMPONENT.test(component));
   if (wrong !== undefined) {
     throw fail(

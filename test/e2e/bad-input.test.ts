@@ -115,6 +115,14 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     says: /^✖ --env LOG_LEVEL: expected NAME=/,
   },
   'an unknown flag': { args: [...DEPLOY, '--nonsense'], says: /^✖ there is no flag --nonsense\n/ },
+  "docker's own letter": {
+    args: ['build', '-t', 'x'],
+    says: /^✖ there is no flag -t; did you mean --tag\?\n/,
+  },
+  'a file to build into': {
+    args: ['build', '--tag', 'oci:foo', '--push'],
+    says: /^✖ --tag: "oci:foo" lies in no registry, and has to here\n {2}Try: deployer build \. --tag REGISTRY\/NAME:TAG --push\n {2}Try: then make the file of it: deployer image copy REGISTRY\/NAME:TAG oci:foo\n$/,
+  },
   'a flag that is nearly one': {
     args: [...DEPLOY, '--platfrom', 'linux/amd64'],
     says: /^✖ there is no flag --platfrom; did you mean --platform\?\n/,

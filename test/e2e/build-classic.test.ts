@@ -206,6 +206,29 @@ describe('deployer build without BuildKit', function () {
         expect(stage.stderr).to.contain('has no stage "two"').and.contain('there: one');
       });
 
+      it('builds for the platform that is asked for, whatever platform its cache is of', async () => {
+        const engine = engineOf();
+        // As its own, each engine has a cache of it from the first build on.
+        await using context = await makeContext({
+          ...{ Dockerfile: 'FROM scratch\nCOPY one /\nCOPY two /\n', one: '1', two: '2' },
+        });
+        const platformOf = async (tag: string, ...args: readonly string[]) => {
+          const reference = `${registry.host}/platforms/${tag}:1`;
+          const finished = await run(engine, [context.path, '--tag', reference, '--push', ...args]);
+          expect(finished.code, finished.stderr).to.equal(0);
+          const { Os, Architecture } = await engine.docker.getImage(reference).inspect();
+          return { is: `${Os}/${Architecture}`, ...finished };
+        };
+        expect(await platformOf('own')).to.include({ is: 'linux/amd64' });
+        expect(await platformOf('arm', '--platform', 'linux/arm64')).to.include({ is: 'linux/arm64' });
+        expect(await platformOf('own', '--platform', 'linux/amd64')).to.include({ is: 'linux/amd64' });
+        expect(await platformOf('arm', '--platform', 'linux/arm64')).to.include({ is: 'linux/arm64' });
+        expect(await platformOf('own')).to.include({ is: 'linux/amd64' });
+        const again = await platformOf('own');
+        expect(again).to.include({ is: 'linux/amd64' });
+        expect(again.stderr).to.contain('CACHED').and.not.contain('every step is run again');
+      });
+
       it('pulls a private base image with the login of its own registry', async () => {
         await using closed = await startDockerRegistry({
           auth: { kind: 'basic', user: 'alice', password: 'correct-horse' },
@@ -223,6 +246,10 @@ describe('deployer build without BuildKit', function () {
         const refused = await run(engineOf(), args);
         expect(refused.code, refused.stderr).to.equal(4);
         expect(refused.stderr).to.contain(`docker login ${closed.host}`);
+        await using other = await configFor('other.example', 'a', 'b');
+        const ofOther = await run(engineOf(), args, { env: { DOCKER_CONFIG: other.path } });
+        expect(ofOther.code, ofOther.stderr).to.equal(4);
+        expect(ofOther.stderr).to.contain(`docker login ${closed.host}`);
         await using wrong = await configFor(closed.host, 'alice', 'wrong');
         const denied = await run(engineOf(), args, { env: { DOCKER_CONFIG: wrong.path } });
         expect(denied.code, denied.stderr).to.equal(4);
@@ -345,6 +372,28 @@ describe('deployer build without BuildKit', function () {
       const plain = (lines: string[]): string[] => lines.filter((line) => !line.endsWith(' ./.dockerignore'));
       expect(plain(printed), JSON.stringify(ignore)).to.deep.equal(plain(wanted));
     }
+  });
+
+  it('builds again without its cache, and says so, where Docker has the steps for another platform', async () => {
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY one /\n', one: 'again' });
+    expect((await run(docker, [context.path, '--tag', 'again:1'])).code).to.equal(0);
+    const args = [context.path, '--tag', 'again:2', '--platform', 'linux/arm64'];
+    const { code, stderr } = await run(docker, args);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^warning: every step is run again, for linux\/arm64: Docker .*linux\/amd64$/m);
+  });
+
+  it('a base image for another platform is an error before the push, and FROM --platform is none', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY one /\n`, one: '1' });
+    const reference = `${registry.host}/platforms/base:1`;
+    const args = [context.path, '--tag', reference, '--push', '--platform', 'linux/arm64'];
+    const refused = await run(docker, args);
+    expect(refused.code, refused.stderr).to.equal(6);
+    expect(refused.stderr).to.contain('the image is for linux/amd64, not for linux/arm64');
+    expect((await fetch(`${registry.url}/v2/platforms/base/manifests/1`)).status).to.equal(404);
+    await writeFile(join(context.path, 'Dockerfile'), `FROM --platform=linux/amd64 ${BASE}\nCOPY one /\n`);
+    const pinned = await run(docker, args);
+    expect(pinned.code, pinned.stderr).to.equal(0);
   });
 
   it('Ctrl-C ends what Docker runs within 3 s, and leaves no container', async () => {

@@ -214,6 +214,47 @@ describe('deployer build, when something is wrong or odd', function () {
     }
   });
 
+  it('of a file that the .dockerignore leaves out says so, with the pattern and its line', async () => {
+    await using context = await makeContext({
+      ...{ Dockerfile: `FROM ${BASE}\nCOPY a/one.txt b /x/\n`, 'a/one.txt': '1', b: 'b' },
+      '.dockerignore': '# all text\n**/*.txt\n*.md\n',
+    });
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(6);
+      const by = `${context.path}/.dockerignore:2`;
+      expect(stderr).to.contain(`a/one.txt is there, and left out of the build: ${by}: **/*.txt`);
+      expect(stderr).to.contain(`Try: take the pattern out of ${by}`);
+    }
+  });
+
+  it('a step that the engine could not start is no fault of the Dockerfile', async () => {
+    await using lamed = await startDockerEngine();
+    await importBusybox(lamed.docker, BASE);
+    const { Options } = (await lamed.docker.getNetwork('bridge').inspect()) as {
+      Options: Record<string, string>;
+    };
+    const bridge = Options['com.docker.network.bridge.name'] ?? '';
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo hi\n` });
+    await execute('ip', ['link', 'delete', bridge]);
+    try {
+      for (const builder of ['1', '0']) {
+        const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+          env: { DOCKER_HOST: lamed.dockerHost, DOCKER_BUILDKIT: builder },
+        });
+        expect(code, stderr).to.equal(6);
+        expect(stderr).to.contain(`the engine could not start the step of ${context.path}/Dockerfile:2`);
+        expect(stderr).to.contain('failed to create endpoint').and.contain('Try: look at the engine');
+        expect(stderr).not.to.contain('mend ');
+      }
+    } finally {
+      // Who started the engine removes it.
+      await execute('ip', ['link', 'add', bridge, 'type', 'bridge']);
+    }
+  });
+
   it('of a program for another processor says what the host is, and what lets it run', async () => {
     await using context = await makeContext({
       Dockerfile: 'FROM scratch\nCOPY program /\nRUN ["/program"]\n',

@@ -303,6 +303,9 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     });
     await using server = await startTokenServer({ accounts: { [user.username]: user.password } });
     await using byToken = await startDockerRegistry({ auth: { kind: 'token', server } });
+    await using other = await makeContext({
+      'config.json': JSON.stringify({ auths: { 'other.example': { auth: 'YTpi' } } }),
+    });
     for (const { host } of [basic, byToken]) {
       const base = await pushBase(host, { ...user, serveraddress: host });
       await using context = await makeContext({ Dockerfile: `FROM ${base}\nRUN echo built\n` });
@@ -311,9 +314,11 @@ describe('deployer build, on the Docker Engine of Debian', function () {
           auths: { [host]: { auth: Buffer.from('alice:correct-horse').toString('base64') } },
         }),
       });
-      const refused = await run([context.path, '--tag', 'private:1', '--no-cache']);
-      expect(refused.code, refused.stderr).to.equal(4);
-      expect(refused.stderr).to.contain('docker login');
+      for (const options of [{}, { env: { DOCKER_CONFIG: other.path } }]) {
+        const refused = await run([context.path, '--tag', 'private:1', '--no-cache'], options);
+        expect(refused.code, refused.stderr).to.equal(4);
+        expect(refused.stderr).to.contain(`docker login ${host}\n`);
+      }
       await buildOf([context.path, '--tag', 'private:1'], { env: { DOCKER_CONFIG: config.path } });
     }
   });
@@ -521,16 +526,16 @@ describe('deployer build, on the Docker Engine of Debian', function () {
       expect(stderr).to.contain(`${args[0]} `.trimEnd()).and.contain(instead);
       expect(stderr).to.match(/docker 20\.10\.\S+, API 1\.41, graphdriver store/);
     }
-    for (const [flag, value] of [
-      ['--platform', 'linux/amd64,linux/arm64'],
-      ['--cache-from', `${registry.host}/cache`],
-      ['--cache-to', 'type=inline'],
+    for (const [flag, value, mend] of [
+      ['--platform', 'linux/amd64,linux/arm64', 'build with Docker Engine 24 or later'],
+      ['--cache-from', `${registry.host}/cache`, 'unset DOCKER_BUILDKIT'],
+      ['--cache-to', 'type=inline', 'unset DOCKER_BUILDKIT'],
     ] as const) {
       const classic = await run([context.path, '--tag', 'x:1', flag, value], {
         env: { DOCKER_BUILDKIT: '0' },
       });
       expect(classic.code, classic.stderr).to.equal(6);
-      expect(classic.stderr).to.contain(`${flag}: Docker 20.10`).and.contain('unset DOCKER_BUILDKIT');
+      expect(classic.stderr).to.contain(`${flag}: Docker 20.10`).and.contain(mend);
     }
   });
 
@@ -568,6 +573,14 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(stderr)
       .to.match(/importing cache manifest from \S+\/nowhere:1/)
       .and.match(/ERROR: .*not found/);
+    await writeFiles(context.path, { Dockerfile: `FROM ${BASE}\n\nRUN echo why; exit 3\n` });
+    const failing = await run([
+      ...[context.path, '--tag', 'x:1'],
+      ...['--cache-from', `type=registry,ref=${registry.host}/nowhere:1`],
+    ]);
+    expect(failing.code, failing.stderr).to.equal(6);
+    expect(failing.stderr).to.contain('Dockerfile:3: RUN echo why; exit 3 ended with exit code 3');
+    expect(failing.stderr).to.match(/^ +\| why$/m);
     const wrong = await run([context.path, '--tag', 'x:1', '--cache-to', 'type=local,dest=/tmp/x']);
     expect(wrong.code).to.equal(2);
     expect(wrong.stderr).to.contain('--cache-to: type "local" is not known; expected registry or inline');

@@ -31,9 +31,26 @@ export function lineOfBaseImage(
   return baseImagesOf(dockerfile, buildArgs).find(({ reference }) => isSame(reference, asked))?.line;
 }
 
-/** The registry that a step asks about an image; undefined for any other step. */
-export function registryAskedIn(step: string): string | undefined {
-  return askedIn(step)?.domain;
+/**
+ * The registry of the base image that a step is about: which it names itself (`[1/2] FROM HOST/NAME`, or as of
+ * `lineOfBaseImage`), else the only one on its line of the Dockerfile.
+ */
+export function registryOfStep(step: string, { text, line, buildArgs }: DockerfileAt): string | undefined {
+  const asked = askedIn(step);
+  if (asked !== undefined) return asked.domain;
+  const [, from = ''] = /^\[[^\]]*\] FROM (?:--\S+ )*(\S+)/.exec(step) ?? [];
+  const here = baseImagesOf(text, buildArgs).filter((image) => image.line === line);
+  const domains = [...new Set(here.map(({ reference }) => reference.domain))];
+  if (domains.length === 1) return domains[0];
+  return from.includes('$') ? undefined : referenceIn(from)[0]?.domain;
+}
+
+/** A Dockerfile, and the line of it that a step comes from, where that is known. */
+export interface DockerfileAt {
+  readonly text: string;
+  readonly line: number | undefined;
+  /** What the ARGs before the first FROM are set to. */
+  readonly buildArgs: Readonly<Record<string, string>>;
 }
 
 function askedIn(step: string): Reference | undefined {

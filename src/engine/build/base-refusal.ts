@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../lib/errors.js';
 import { describeLogin, loginMends, loginOf, readAccess } from '../../lib/login.js';
 import type { AskedLogins } from '../login.js';
-import { registryAskedIn } from './base-images.js';
+import { registriesOf, registryOfStep, type DockerfileAt } from './base-images.js';
 
 export interface BaseRefusal {
   readonly code: ErrorCode;
@@ -9,6 +9,7 @@ export interface BaseRefusal {
   readonly reason: string;
   /** The step that failed. */
   readonly step: string | undefined;
+  readonly dockerfile: DockerfileAt;
   /** Of the registries that the build had to do with. */
   readonly logins: AskedLogins;
 }
@@ -39,10 +40,13 @@ export function baseRefused(refusal: BaseRefusal): {
   };
 }
 
-function hostOf({ reason, step = '', logins }: BaseRefusal): string | undefined {
-  const asked = registryAskedIn(step);
+/** What the step is about, else what the engine names, else the only one that the Dockerfile or the build has. */
+function hostOf({ reason, step = '', dockerfile, logins }: BaseRefusal): string | undefined {
+  const asked = registryOfStep(step, dockerfile);
   if (asked !== undefined) return asked;
-  const hosts = [...logins.keys()];
+  const based = registriesOf(dockerfile.text, dockerfile.buildArgs);
+  const hosts = [...new Set([...logins.keys(), ...based])];
   const named = hosts.filter((host) => reason.includes(host)).sort((a, b) => b.length - a.length);
-  return named[0] ?? (hosts.length === 1 ? hosts[0] : undefined);
+  if (named[0] !== undefined) return named[0];
+  return [based, [...logins.keys()]].find((some) => some.length === 1)?.[0];
 }

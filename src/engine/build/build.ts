@@ -7,11 +7,13 @@ import { cleanLine } from '../../lib/text.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { keepingAsked, type FindLogin } from '../login.js';
+import { leftOutOf } from '../context/left-out.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
-import { BuildError, buildFailed, type BuildFailure } from './failure.js';
+import { originOf, type PinnedPlatform } from './built-platform.js';
+import { BuildError, buildFailed, copiedIn, type BuildFailure } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
 import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
@@ -43,6 +45,8 @@ export interface BuiltImage {
   readonly id: string;
   /** Content of files that the engine did not have. */
   readonly contextBytesSent: number;
+  /** The Dockerfile gives the image its platform, whatever was asked for. */
+  readonly pinned?: PinnedPlatform;
 }
 
 /**
@@ -87,16 +91,18 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     const sources = { dockerfile: dockerfile.name, session: session.id };
     const either = AbortSignal.any([signal, refusal.signal]);
     const id = await run(request, sources, { engine, signal: either, onTrace });
-    return { id, contextBytesSent };
+    const { pinned } = originOf(await textOf(dockerfile), request.target);
+    return { id, contextBytesSent, ...(pinned && { pinned }) };
   } catch (error) {
     signal.throwIfAborted();
     if (refused !== undefined) throw refused;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
-    const text = await readFile(join(dockerfile.folder, dockerfile.name), 'utf8').catch(() => '');
+    const text = await textOf(dockerfile);
     throw buildFailed({
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text },
+      leftOut: await leftOutOf(request.context, dockerfile, copiedIn(text)),
       secrets: [...request.secrets.keys()],
       logins: logins.asked,
       ...askedOf(request, ports),
@@ -157,6 +163,10 @@ interface PlacedDockerfile extends AsyncDisposable {
   readonly name: string;
   /** As a person knows it. */
   readonly shown: string;
+}
+
+function textOf({ folder, name }: PlacedDockerfile): Promise<string> {
+  return readFile(join(folder, name), 'utf8').catch(() => '');
 }
 
 /** A Dockerfile that is no file becomes one for the time of the build: the engine asks for it by name. */

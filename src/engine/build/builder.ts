@@ -2,7 +2,13 @@ import { DeployerError, type ErrorOptions } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { isAtLeast, type EngineCapabilities } from '../capabilities.js';
 import { instructionsOf } from './dockerfile-lines.js';
-import { ATTESTING_API, TAKES_CONTAINERD, withoutProvenance, type Provenance } from './output.js';
+import {
+  ATTESTING_API,
+  gettingTheStore,
+  TAKES_CONTAINERD,
+  withoutProvenance,
+  type Provenance,
+} from './output.js';
 import type { BuildSettings } from './query.js';
 
 /** What an engine builds with. */
@@ -84,16 +90,20 @@ export function refuseBeyondClassic(
   if (hasSsh) throw beyond('--ssh', 'can give no agent to a build', builder);
   if (provenance === 'min' || provenance === 'max') {
     const asked = `${provenanceFrom ?? '--provenance'} ${provenance}`;
-    throw beyond(asked, "can't attest where an image comes from", attesting(builder), {
-      evidence: [TAKES_CONTAINERD],
-      suggestions: [`or ${withoutProvenance(provenanceFrom)}`],
-    });
+    throw beyondStore(asked, "can't attest where an image comes from", builder, [
+      `or ${withoutProvenance(provenanceFrom)}`,
+    ]);
+  }
+  if (cacheTo.some(({ type }) => type === 'registry'))
+    throw beyondStore('--cache-to', "can't push a cache by itself", builder);
+  if (platforms.length > 1) {
+    const instead = ['or build for one: --platform OS/ARCH'];
+    throw beyondStore('--platform', 'builds for one platform at a time', builder, instead);
   }
   if (cacheFrom.length + cacheTo.length > 0) {
     const flag = cacheFrom.length > 0 ? '--cache-from' : '--cache-to';
     throw beyond(flag, 'knows no cache but its own', builder);
   }
-  if (platforms.length > 1) throw beyond('--platform', 'builds for one platform at a time', builder);
   if (platforms.length > 0 && !isAtLeast(builder.engine.apiVersion, PLATFORM_API)) {
     throw beyond('--platform', 'builds for its own platform alone', builder);
   }
@@ -121,11 +131,24 @@ export function refuseInstructionsBeyondClassic(
   }
 }
 
-/** With BuildKit alone an engine of before does not attest. */
-function attesting(builder: ClassicBuilder): ClassicBuilder {
-  const { product, apiVersion } = builder.engine;
-  if (product === 'docker' && isAtLeast(apiVersion, ATTESTING_API)) return builder;
-  return { ...builder, mend: 'build with a Docker Engine of 24 or later: DOCKER_HOST' };
+/** What takes the containerd store beside BuildKit: with BuildKit alone an engine without it refuses it, too. */
+function beyondStore(
+  asked: string,
+  why: string,
+  builder: ClassicBuilder,
+  instead: readonly string[] = [],
+): DeployerError {
+  const { engine } = builder;
+  const isEnough = engine.product === 'docker' && isAtLeast(engine.apiVersion, ATTESTING_API);
+  const store = gettingTheStore(engine);
+  const mend = isEnough ? builder.mend : store;
+  const also = isEnough && engine.store !== 'containerd' ? [`and ${store}`] : [];
+  return beyond(
+    asked,
+    why,
+    { ...builder, mend },
+    { evidence: [TAKES_CONTAINERD], suggestions: [...also, ...instead] },
+  );
 }
 
 function beyond(

@@ -29,6 +29,18 @@ interface Step {
 export class ClassicTrace {
   #step: Step | undefined;
   #steps = 0;
+  #cached = false;
+  readonly #round: number;
+
+  /** @param round of the builds that one account tells of, which this is */
+  constructor(round: number) {
+    this.#round = round;
+  }
+
+  /** Whether a step came from the engine's cache. */
+  get cached(): boolean {
+    return this.#cached;
+  }
 
   /** @param now milliseconds */
   *read(line: Line, now: number): Generator<Trace> {
@@ -49,13 +61,13 @@ export class ClassicTrace {
     if (name !== undefined) {
       yield* this.end(now);
       this.#steps += 1;
-      this.#step = { digest: `step-${this.#steps}`, name, started: now, cached: false };
+      this.#step = { digest: `${this.#round}-step-${this.#steps}`, name, started: now, cached: false };
       yield { ...NOTHING, vertices: [begun(this.#step)] };
       return;
     }
     const warning = WARNING.exec(text)?.[1];
     if (warning !== undefined) yield { ...NOTHING, warnings: [warning] };
-    else if (this.#step !== undefined && CACHED.test(text)) this.#step.cached = true;
+    else if (this.#step !== undefined && CACHED.test(text)) this.#cached = this.#step.cached = true;
     else if (this.#step !== undefined && !ASIDES.test(text)) {
       const plain = COLOURS.reduce((rest, colour) => rest.replaceAll(colour, ''), text);
       yield { ...NOTHING, logs: [{ vertex: this.#step.digest, text: Buffer.from(plain) }] };
@@ -81,9 +93,16 @@ export class ClassicTrace {
 export class ContextTrace {
   readonly #vertex: TraceVertex;
 
-  constructor(now: number) {
+  /** @param round as of `ClassicTrace` */
+  constructor(now: number, round: number) {
     this.#vertex = {
-      ...{ digest: 'context', name: '[internal] load build context', cached: false, started: now, error: '' },
+      ...{
+        digest: `${round}-context`,
+        name: '[internal] load build context',
+        cached: false,
+        started: now,
+        error: '',
+      },
     };
   }
 
@@ -92,7 +111,7 @@ export class ContextTrace {
   }
 
   sent(bytes: number): Trace {
-    return { ...NOTHING, statuses: [{ id: 'tar', vertex: 'context', current: bytes, total: 0 }] };
+    return { ...NOTHING, statuses: [{ id: 'tar', vertex: this.#vertex.digest, current: bytes, total: 0 }] };
   }
 
   end(now: number): Trace {

@@ -1,6 +1,9 @@
 import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import type { Platform } from '../../oci/descriptor.js';
+import { formatPlatform } from '../../oci/platform.js';
 import { readIgnoreFile } from '../context/ignore-file.js';
+import { leftOutOf } from '../context/left-out.js';
 import { packContext, type PackOptions } from '../context/pack.js';
 import type { PatternMatcher } from '../context/pattern-matcher.js';
 import { EngineRefusal, engineLost } from '../engine.js';
@@ -9,10 +12,11 @@ import { authConfigOf, encodeLogins, keepingAsked, plainHttpTo, type FindLogin }
 import { Upload, type WriteOn } from '../upload.js';
 import { registriesOf } from './base-images.js';
 import { askedOf, type BuildPorts, type BuildRequest, type BuiltImage } from './build.js';
+import { isFor, originOf, otherPlatform, platformDue, platformOf } from './built-platform.js';
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { BuildError, buildFailed } from './failure.js';
+import { BuildError, buildFailed, copiedIn } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { classicQuery } from './query.js';
 
@@ -29,19 +33,64 @@ export async function buildClassic(
   ports: BuildPorts,
 ): Promise<BuiltImage> {
   const { context } = request;
-  const excluded = await readIgnoreFile(
-    context,
-    'folder' in request.dockerfile ? request.dockerfile : undefined,
-  );
+  const excluded = await readIgnoreFile(context, ownFile(request));
   const dockerfile = await placeInArchive(request.dockerfile, context, excluded);
   refuseInstructionsBeyondClassic(dockerfile, builder);
+  const origin = originOf(dockerfile.text, request.target);
+  const due = platformDue(request.platforms, origin, ports.hostPlatform);
   const progress = new BuildProgress(ports.onEvent);
+  const parts = { dockerfile, excluded, builder, progress };
+  const asked = withLabels(request, builder, ports);
+  let made = await attempt(asked, { ...parts, round: 1 }, ports);
+  if (due !== undefined && !isFor(due, made.platform) && !asked.noCache && made.cached) {
+    ports.onEvent(otherInCache(due, made.platform, builder));
+    const again = await attempt({ ...asked, noCache: true }, { ...parts, round: 2 }, ports);
+    made = { ...again, contextBytesSent: made.contextBytesSent + again.contextBytesSent };
+  }
+  if (due !== undefined && !isFor(due, made.platform))
+    throw otherPlatform(due, made.platform, origin, builder.name);
+  const { id, contextBytesSent } = made;
+  return { id, contextBytesSent, ...(origin.pinned && { pinned: origin.pinned }) };
+}
+
+function ownFile({ dockerfile }: ClassicBuildRequest) {
+  return 'folder' in dockerfile ? dockerfile : undefined;
+}
+
+/** A classic builder's cache asks of a step what it does, and not for which platform. */
+function otherInCache(due: Platform, found: Platform, { name }: ClassicBuilder): BuildEvent {
+  const message = `every step is run again, for ${formatPlatform(due)}: ${name} had them in its cache for ${formatPlatform(found)}`;
+  return { type: 'warning', message };
+}
+
+interface AttemptParts {
+  readonly dockerfile: ClassicDockerfile;
+  readonly excluded: PatternMatcher | undefined;
+  readonly builder: ClassicBuilder;
+  readonly progress: BuildProgress;
+  /** Keeps its steps apart from those of another. */
+  readonly round: number;
+}
+
+interface Attempt extends BuiltImage {
+  readonly platform: Platform;
+  /** Whether a step came from the engine's cache. */
+  readonly cached: boolean;
+}
+
+async function attempt(
+  request: ClassicBuildRequest,
+  { dockerfile, excluded, builder, progress, round }: AttemptParts,
+  ports: BuildPorts,
+): Promise<Attempt> {
   const logins = keepingAsked(ports.findLogin);
-  const archive = new Archive(context, dockerfile, excluded, progress, ports);
+  const archive = new Archive(request.context, dockerfile, excluded, { progress, round }, ports);
+  const trace = new ClassicTrace(round);
   try {
     const asking = { ...ports, findLogin: logins.find };
-    const id = await follow(withLabels(request, builder, ports), dockerfile, archive, progress, asking);
-    return { id, contextBytesSent: archive.contentBytes };
+    const id = await follow(request, dockerfile, archive, { progress, trace }, asking);
+    const platform = await platformOf(id, ports.engine, ports.signal);
+    return { id, platform, cached: trace.cached, contextBytesSent: archive.contentBytes };
   } catch (error) {
     if (ports.signal.aborted && builder.engine.product === 'podman') ports.onEvent(STILL_RUNNING);
     ports.signal.throwIfAborted();
@@ -51,6 +100,7 @@ export async function buildClassic(
       message: error.message,
       step: progress.failed,
       dockerfile: { name: dockerfile.shown, text: dockerfile.text },
+      leftOut: await leftOutOf(request.context, ownFile(request), copiedIn(dockerfile.text)),
       logins: logins.asked,
       ...askedOf(request, ports),
     });
@@ -82,7 +132,7 @@ async function follow(
   request: ClassicBuildRequest,
   dockerfile: ClassicDockerfile,
   { body }: Archive,
-  progress: BuildProgress,
+  { progress, trace }: { readonly progress: BuildProgress; readonly trace: ClassicTrace },
   { engine, findLogin, signal }: BuildPorts,
 ): Promise<string> {
   const registries = registriesOf(dockerfile.text, request.buildArgs);
@@ -97,7 +147,6 @@ async function follow(
     body,
     signal,
   });
-  const trace = new ClassicTrace();
   let id: string | undefined;
   try {
     for await (const line of readJsonLines(answer)) {
@@ -131,7 +180,7 @@ class Archive {
     context: string,
     { placed }: ClassicDockerfile,
     excluded: PatternMatcher | undefined,
-    progress: BuildProgress,
+    told: Pick<AttemptParts, 'progress' | 'round'>,
     { onEvent, signal }: BuildPorts,
   ) {
     const options: PackOptions = {
@@ -141,11 +190,16 @@ class Archive {
       onPacked: (bytes) => (this.contentBytes += bytes),
       onWarning: (message) => onEvent({ type: 'warning', message: cleanLine(message, 1000) }),
     };
-    this.body = new Upload((write) => this.#pack(context, options, progress, write));
+    this.body = new Upload((write) => this.#pack(context, options, told, write));
   }
 
-  async #pack(context: string, options: PackOptions, progress: BuildProgress, write: WriteOn): Promise<void> {
-    const trace = new ContextTrace(performance.now());
+  async #pack(
+    context: string,
+    options: PackOptions,
+    { progress, round }: Pick<AttemptParts, 'progress' | 'round'>,
+    write: WriteOn,
+  ): Promise<void> {
+    const trace = new ContextTrace(performance.now(), round);
     progress.update(trace.begin());
     let told = 0;
     try {

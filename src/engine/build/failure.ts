@@ -1,11 +1,14 @@
+import { posix } from 'node:path';
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
 import type { Platform } from '../../oci/descriptor.js';
+import type { LeftOut } from '../context/left-out.js';
 import type { AskedLogins } from '../login.js';
 import { lineOfBaseImage } from './base-images.js';
 import { baseRefused } from './base-refusal.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
+import { couldNotStart, LOOK_AT_ENGINE } from './engine-fault.js';
 import type { FailedStep } from './progress.js';
 import { mountedSecrets } from './secret-mounts.js';
 
@@ -26,6 +29,8 @@ export interface BuildFailure {
     readonly host: string;
   };
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Of what the Dockerfile copies from the context (`copiedIn`), what the build did not get. */
+  readonly leftOut?: readonly LeftOut[];
   /** The ids that were given; undefined where the builder takes no secrets. */
   readonly secrets?: readonly string[];
   /** Of the registries that the build had to do with. */
@@ -49,11 +54,19 @@ export function buildFailed(failure: BuildFailure): DeployerError {
   const where = line === undefined ? dockerfile.name : `${dockerfile.name}:${line}`;
   const code = codeOf(reason);
   const said = [reason, ...(step?.lines ?? [])];
-  const text = headline(reason, step, where);
+  const isEngines = couldNotStart(reason, step);
+  const text = isEngines && step ? notStarted(step, where) : headline(reason, step, where);
   const mend = `mend ${where} or what it works on, and build again`;
   const explained =
     foreignPlatform(said, step, platforms) ??
-    (code === 'build_failed' ? causeIn(said) : baseRefused({ code, reason, step: step?.name, logins })) ??
+    (isEngines ? { suggestions: LOOK_AT_ENGINE } : undefined) ??
+    (code === 'build_failed'
+      ? causeIn(said)
+      : baseRefused({
+          ...{ code, reason, step: step?.name, logins },
+          dockerfile: { text: dockerfile.text, line, buildArgs },
+        })) ??
+    notSent(failure, reason, line) ??
     secretsNotGiven(failure, line, where, mend);
   return new DeployerError(code, text, {
     evidence: [
@@ -143,6 +156,41 @@ function secretsNotGiven(
   };
 }
 
+/** The paths in the context that COPY and ADD name, as far as that can be told without a build. */
+export function copiedIn(dockerfile: string): string[] {
+  return instructionsOf(dockerfile).flatMap(({ text }) => sourcesOf(text));
+}
+
+function sourcesOf(instruction: string): string[] {
+  const [keyword = '', ...words] = instruction.split(' ');
+  if (!/^(?:COPY|ADD)$/.test(keyword) || words.some((word) => word.startsWith('--from='))) return [];
+  const sources = words.filter((word) => !word.startsWith('--')).slice(0, -1);
+  return sources
+    .filter((source) => !/[$*?[\]"'<]|:\/\//.test(source))
+    .map((source) => posix.normalize(`/${source}`).replace(/^\/|\/$/g, ''))
+    .filter((source) => source !== '');
+}
+
+/** The engine does not know of a file that an ignore file keeps from it. */
+function notSent(
+  { dockerfile, leftOut = [] }: BuildFailure,
+  reason: string,
+  line: number | undefined,
+): Explanation | undefined {
+  if (!/not found|no such file|does not exist|filtered out|no source files/i.test(reason)) return undefined;
+  const failed = instructionsOf(dockerfile.text).find((instruction) => instruction.line === line);
+  const sources = failed === undefined ? [] : sourcesOf(failed.text);
+  const [file] = leftOut.filter(({ path }) => sources.includes(path));
+  if (file === undefined) return undefined;
+  const [by, pattern] = [`${file.by}:${file.line}`, cleanLine(file.pattern, 80)];
+  return {
+    evidence: [`${cleanLine(file.path)} is there, and left out of the build: ${by}: ${pattern}`],
+    suggestions: [
+      `take the pattern out of ${by}, or take the file back in after it: !${cleanLine(file.path)}`,
+    ],
+  };
+}
+
 function syntaxError(reason: string, where: string): DeployerError {
   const what = reason.replace(/^.*parse error(?: on)? line \d+:?\s*/i, '');
   return new DeployerError('build_failed', `${where}: ${what}`, {
@@ -157,6 +205,10 @@ function headline(reason: string, step: FailedStep | undefined, where: string): 
     return `the build failed: ${where}: ${instructionOf(step)} ended with exit code ${exit}`;
   }
   return `the build failed: ${step === undefined ? '' : `${where}: `}${reason}`;
+}
+
+function notStarted(step: FailedStep, where: string): string {
+  return `the build failed: the engine could not start the step of ${where}: ${instructionOf(step)}`;
 }
 
 function instructionOf(step: FailedStep): string {

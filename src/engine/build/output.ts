@@ -12,6 +12,14 @@ export const ATTESTING_API = [1, 43] as const;
 /** For the evidence. */
 export const TAKES_CONTAINERD = 'it takes Docker Engine 24 or later with the containerd image store';
 
+const STORE = '/etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}';
+/** What makes an engine keep such images, by the engine that there is. */
+export function gettingTheStore({ product, apiVersion }: EngineCapabilities): string {
+  return product === 'docker' && isAtLeast(apiVersion, ATTESTING_API)
+    ? `turn the store on, in ${STORE}`
+    : `build with Docker Engine 24 or later (DOCKER_HOST), with the store turned on in ${STORE}`;
+}
+
 /**
  * What the engine is asked to store. `auto` attests nothing. Without provenance it is in Docker's media types, which
  * everything takes and every store can hold: one manifest, or for several platforms a list of them. With provenance it
@@ -69,19 +77,10 @@ type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo' | 'sourceDateEpoch'> & 
   readonly provenanceFrom?: string;
 };
 
-function unavailable(
-  { product, version, apiVersion, store }: EngineCapabilities,
-  message: string,
-  instead: string,
-): DeployerError {
-  const turnOn = isAtLeast(apiVersion, ATTESTING_API)
-    ? 'or turn the store on, in'
-    : 'or build with Docker Engine 24 or later, with the store turned on in';
+function unavailable(engine: EngineCapabilities, message: string, instead: string): DeployerError {
+  const { product, version, apiVersion, store } = engine;
   return new DeployerError('build_unavailable', message, {
     evidence: [`${product} ${version}, API ${apiVersion}, ${store} store`, TAKES_CONTAINERD],
-    suggestions: [
-      instead,
-      `${turnOn} /etc/docker/daemon.json: {"features": {"containerd-snapshotter": true}}`,
-    ],
+    suggestions: [instead, `or ${gettingTheStore(engine)}`],
   });
 }

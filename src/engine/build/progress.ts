@@ -39,6 +39,7 @@ export interface FailedStep {
 }
 
 const LINES_KEPT = 40;
+const CACHE_IMPORT = /^importing cache manifest from /;
 
 interface StepState {
   readonly step: BuildStep;
@@ -103,8 +104,8 @@ export class BuildProgress {
       return;
     }
     const message = cleanLine(error, 1000);
-    // A step that was stopped because another failed is not why.
-    if (!/context canceled/.test(message)) {
+    // A step that was stopped because another failed is not why; nor is a cache that is not there, without which it goes on.
+    if (!/context canceled/.test(message) && !CACHE_IMPORT.test(state.step.name)) {
       this.#failed ??= { name: state.step.name, error: message, lines: state.lines };
     }
     this.#onEvent({ type: 'failed', step: state.step, error: message });

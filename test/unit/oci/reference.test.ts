@@ -143,7 +143,14 @@ describe('A reference', () => {
   }
 
   it('says how a wrong one is meant', () => {
-    expect(thrownBy(() => parseReference('docker.io/Team/App')).suggestions[0]).to.equal('team/app');
+    for (const [given, meant] of [
+      ['docker.io/Team/App', 'docker.io/team/app'],
+      ['localhost:1/BB:x', 'localhost:1/bb:x'],
+      ['App:V1', 'app:V1'],
+      [`h.test/A/b:1@${SHA256}`, `h.test/a/b:1@${SHA256}`],
+    ] as const) {
+      expect(thrownBy(() => parseReference(given)).suggestions[0]).to.equal(meant);
+    }
     expect(thrownBy(() => parseReference('docker://alpine')).suggestions[0]).to.equal(
       'leave out "docker://"',
     );

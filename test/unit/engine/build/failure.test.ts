@@ -60,11 +60,59 @@ describe('why a build failed', () => {
       expect(suggestions.slice(0, 2)).to.deep.equal(['log in: docker login open.test', name]);
     });
 
+    it('takes it from the step, from the line that it comes from, or from the only base image there is', () => {
+      const text = 'FROM one.test/a AS one\nFROM two.test/b\nCOPY --from=three.test/c /x /\n';
+      const mended = (message: string, step: string | undefined, dockerfileText = text): unknown =>
+        buildFailed({
+          ...{ message, dockerfile: { name: 'Dockerfile', text: dockerfileText }, logins },
+          step: step === undefined ? undefined : { name: step, error: '', lines: [] },
+        }).suggestions[0];
+      const denied = 'pull access denied';
+      expect(mended(denied, '[2/3] FROM two.test/b')).to.equal('log in: docker login two.test');
+      expect(mended(denied, '[1/1] FROM four.test/b:1')).to.equal('log in: docker login four.test');
+      expect(mended(denied, '[stage-1 2/2] COPY --from=three.test/c /x /')).to.equal(
+        'log in: docker login three.test',
+      );
+      expect(mended('401 Unauthorized: two.test', undefined)).to.equal('log in: docker login two.test');
+      expect(mended(denied, undefined, 'ARG H=h.test\nFROM $H/a\n')).to.equal('log in: docker login h.test');
+    });
+
     it('guesses at none of several registries', () => {
-      const { evidence, suggestions } = failed('pull access denied');
+      const { evidence, suggestions } = buildFailed({
+        ...{ message: 'pull access denied', step: undefined, logins },
+        dockerfile: { name: 'Dockerfile', text: 'FROM one.test/a AS one\nFROM two.test/b\n' },
+      });
       expect(evidence.join()).not.to.contain('login of');
       expect(suggestions[0]).to.contain('docker login HOST');
     });
+  });
+
+  it("is the engine's own where it could not start the step, and not where it was asked for what is not there", () => {
+    const step = (...lines: string[]) => ({ name: '[2/2] RUN make', error: '', lines });
+    const failed = (message: string, ...lines: string[]) =>
+      buildFailed({ message, step: step(...lines), dockerfile });
+    const ended = 'executor failed running [/bin/sh -c make]: exit code: 1';
+    const noProgram =
+      'unable to start container process: exec: "/nope": stat /nope: no such file or directory';
+    const cgroup = 'runc run failed: unable to start container process: unable to apply cgroup configuration';
+    for (const error of [
+      failed(ended, cgroup),
+      failed('failed to create shim task: OCI runtime create failed: runc create failed: cgroup: unknown'),
+      failed('failed to create endpoint x on network bridge: could not find bridge'),
+    ]) {
+      expect(error.message).to.equal(
+        'the build failed: the engine could not start the step of Dockerfile:2: RUN make',
+      );
+      expect(error.suggestions.join()).to.contain('look at the engine').and.not.contain('mend Dockerfile');
+    }
+    for (const error of [
+      failed(ended, `runc run failed: ${noProgram}`),
+      failed(`OCI runtime create failed: runc create failed: ${noProgram}`),
+      failed(ended, 'begun', cgroup),
+      failed(ended, 'failed to create endpoint'),
+    ]) {
+      expect(error.suggestions).to.deep.equal(['mend Dockerfile:2 or what it works on, and build again']);
+    }
   });
 
   it('is, of a stage that is not there, where it is named, and those that are there', () => {
