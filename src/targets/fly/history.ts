@@ -1,7 +1,6 @@
 import { cleanLine } from '../../lib/text.js';
 import type { ReleaseRecord } from '../target.js';
 import { imageOf, type Machine, type MachineConfig, type MachineVersion } from './machine.js';
-import { areWell } from './release-health.js';
 import { readReleaseMetadata, type ReleaseHealth } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
 
@@ -138,7 +137,7 @@ function pastRelease(
   const metadata = readReleaseMetadata(trace.config);
   const noted = new Set(traces.map(({ config }) => readReleaseMetadata(config).health));
   noted.delete(undefined);
-  const wasHealthy = known.healthy || areWell(runningOn) || (noted.size === 0 ? undefined : false);
+  const wasHealthy = known.healthy || (noted.size === 0 ? undefined : false);
   return {
     record: {
       id: cleanLine(metadata.id ?? `v${version}`, 80),
