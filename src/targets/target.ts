@@ -123,7 +123,7 @@ export interface ReleaseRecord {
   readonly image: string;
   readonly digest?: string;
   /**
-   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone. `unproven`: no deploy
+   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone, or not everywhere. `unproven`: no deploy
    * has waited for its health (`--detach`), or none came to the end of that.
    */
   readonly status: 'running' | 'partial' | 'past' | 'rolled-back' | 'failed' | 'unproven';
@@ -132,7 +132,9 @@ export interface ReleaseRecord {
   /** To go back to it would change nothing: the present release has its image and configuration. */
   readonly sameAsPresent?: true;
   readonly createdAt?: string;
+  /** How many run it, and how many of these are up: started, or put to sleep by a platform that wakes them. */
   readonly units: number;
+  readonly unitsUp?: number;
 }
 
 export interface AppStatus {
