@@ -74,6 +74,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     env: { FLY_APP: 'Shop' },
     says: /^✖ FLY_APP is "Shop"; /,
   },
+  'a registry that is no host': {
+    args: [...DEPLOY, '--dry-run'],
+    env: { FLY_REGISTRY_HOST: 'http://localhost:25011' },
+    says: /^✖ FLY_REGISTRY_HOST: "http:\/\/localhost:25011" is no HOST\[:PORT\]\n/,
+  },
   'a duration that is none': {
     args: [...DEPLOY, '--lock-wait', 'soon'],
     says: /^✖ --lock-wait: "soon" is not a /,

@@ -1,5 +1,6 @@
 import { EMULATOR_TOKEN } from '../../config/api-credentials.js';
 import { isLoopbackHost } from '../../lib/loopback.js';
+import { copyToOwn } from './pull-failure.js';
 
 /** What to try beside this program: with Fly's, or with what an API on this machine (the emulator) has. */
 export interface Advice {
@@ -10,6 +11,8 @@ export interface Advice {
   /** To see what a token is for. */
   readonly tokens: string;
   readonly apps: readonly string[];
+  /** When the machines can't pull an image. */
+  readonly pull: (app: string, image: string) => readonly string[];
   /** When the API itself fails. */
   readonly outage: string;
   /** When nothing listens where the API should be. */
@@ -19,7 +22,7 @@ export interface Advice {
 }
 
 // Its name is fly; flyctl is what it is installed as.
-const FLY: Advice = {
+const FLY: Omit<Advice, 'pull'> = {
   logs: (app) => `fly logs -a ${app}`,
   token: (source) =>
     `put a valid token into ${source} (fly tokens create deploy): it may have expired or been revoked`,
@@ -29,15 +32,19 @@ const FLY: Advice = {
   scale: ', or fly scale count',
 };
 
-/** @param apiUrl of the API, or of anything that it was asked for */
-export function adviceFor(apiUrl: string): Advice {
+/**
+ * @param apiUrl of the API, or of anything that it was asked for
+ * @param registry the API's own registry, where it is known
+ */
+export function adviceFor(apiUrl: string, registry?: string): Advice {
   const { hostname, port } = new URL(apiUrl);
-  return isLoopbackHost(hostname) ? emulatorAdvice(port) : FLY;
+  const pull = (app: string, image: string): string[] => copyToOwn(registry, app, image);
+  return { ...(isLoopbackHost(hostname) ? emulatorAdvice(port) : FLY), pull };
 }
 
 const EMULATOR_PORT = '4280';
 
-function emulatorAdvice(port: string): Advice {
+function emulatorAdvice(port: string): Omit<Advice, 'pull'> {
   const start = `deployer emulator start${port === EMULATOR_PORT ? '' : ` --api-port ${port || '80'}`}`;
   return {
     logs: () => "read in the emulator's terminal what its machines said last",

@@ -15,6 +15,8 @@ export interface ApiTransportOptions {
   readonly authorization?: string;
   /** Where the token came from (`FLY_API_TOKEN`, `--token-file`), for the mend when it is refused. */
   readonly tokenSource?: string;
+  /** The API's own registry, where it is known: for the mend when an image can't be pulled. */
+  readonly registryHost?: string;
 }
 
 export type Nonce = () => string | undefined;
@@ -59,7 +61,7 @@ export class ApiTransport {
     end?: AbortSignal,
   ) {
     this.#options = options;
-    this.advice = adviceFor(options.base);
+    this.advice = adviceFor(options.base, options.registryHost);
     this.#limiter = limiter;
     this.#end = end;
     // Not 408: so the API says that a long poll came to its end.
@@ -104,7 +106,7 @@ export class ApiTransport {
 
   /** @throws always: what the answer means to a user */
   refuse(answer: ApiAnswer): never {
-    throw apiError(answer, this.#options.tokenSource);
+    throw apiError(answer, this.#options.tokenSource, this.advice);
   }
 
   /** Where nothing listens on this machine, the emulator has not been started. */

@@ -166,7 +166,7 @@ describe('what a machine tells after an update', () => {
       id: 'm1',
       why: 'could not be started',
       mark,
-      advice: adviceFor('https://api.machines.dev'),
+      advice: adviceFor('https://api.machines.dev', 'registry.fly.io'),
     } as const;
     const { suggestions } = machineFailure(failure, machine);
     expect(suggestions.at(-1)).to.equal('fly logs -a shop');
