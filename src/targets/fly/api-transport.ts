@@ -1,6 +1,7 @@
 import type { HttpClient, HttpResponse } from '../../http/client.js';
 import { retryPolicy, withRetry, type RetryPolicy } from '../../http/retry.js';
 import type { Clock } from '../../lib/clock.js';
+import { isWithoutTls } from '../../http/network-error.js';
 import { DeployerError } from '../../lib/errors.js';
 import { adviceFor, type Advice } from './advice.js';
 import { apiError, type ApiAnswer } from './api-error.js';
@@ -109,13 +110,15 @@ export class ApiTransport {
     throw apiError(answer, this.#options.tokenSource, this.advice);
   }
 
-  /** Where nothing listens on this machine, the emulator has not been started. */
+  /** Where nothing listens on this machine, the emulator has not been started; and it speaks plain http. */
   #withAdvice(error: unknown): unknown {
-    const { refused } = this.advice;
-    if (!(error instanceof DeployerError) || error.code !== 'connection_refused' || refused === undefined)
-      return error;
+    if (!(error instanceof DeployerError)) return error;
     const { code, message, evidence, details, cause } = error;
-    return new DeployerError(code, message, { evidence, details, cause, suggestions: refused });
+    const { refused, plain } = this.advice;
+    const suggestions = isWithoutTls(error) ? plain : code === 'connection_refused' ? refused : undefined;
+    return suggestions === undefined
+      ? error
+      : new DeployerError(code, message, { evidence, details, cause, suggestions });
   }
 
   async #sendOnce(request: ApiRequest, url: URL): Promise<HttpResponse> {
