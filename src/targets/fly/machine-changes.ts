@@ -53,7 +53,11 @@ export class MachineChanges {
     this.#options = options;
     const { api, clock, plan, voice } = options;
     const timeoutMs = plan.request.config.waitTimeoutMs;
-    this.#vigil = new Vigil({ api, clock, timeoutMs, tell: (message) => voice.progress(message) });
+    this.#vigil = new Vigil({
+      ...{ api, clock, timeoutMs },
+      tell: (message) => voice.progress(message),
+      remind: (message) => voice.log(message),
+    });
   }
 
   /** Changes a machine and watches it until its checks have passed once, where the plan says so. */
