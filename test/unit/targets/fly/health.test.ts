@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import {
+  checksSummary,
   checkLines,
   checksPass,
   eventLines,
@@ -190,5 +191,9 @@ describe('what a machine tells after an update', () => {
     expect(eventLines(now({ events }), mark)).to.deep.equal([
       '12:00:00 exit stopped by flyd exit_code=137 oom_killed',
     ]);
+  });
+
+  it('counts no checks where none are defined', () => {
+    expect(checksSummary({ id: 'a', state: 'started' })).to.equal('no checks are defined');
   });
 });
