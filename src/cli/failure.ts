@@ -1,7 +1,7 @@
 import { CLIError } from '@oclif/core/errors';
 import { DeployerError, asFailure } from '../lib/errors.js';
 import { backgroundOf, renderError } from '../ui/error-view.js';
-import { say, type Io } from '../ui/io.js';
+import { annotate, say, type Io } from '../ui/io.js';
 import { withOwnCommands } from '../ui/program-name.js';
 import { usageError, withoutParserFrame, type CommandShape } from './usage-error.js';
 
@@ -45,9 +45,10 @@ export function withDetails(error: DeployerError, details: object): DeployerErro
   });
 }
 
-/** Says the failure on stderr; under `--json` it is the document on stdout too, and with `--quiet` that alone. */
+/** Says the failure on stderr, to GitHub's runner too; under `--json` it is the document on stdout too, and with `--quiet` that alone. */
 export function present(error: DeployerError, io: Io, underStep = false): void {
   const told = withOwnCommands(io, error.toDocument());
+  annotate(io, 'error', [told.message, ...(told.evidence ?? [])].join('\n'));
   if (io.json) {
     const document = { error: told, ...error.details };
     io.stdout.write(`${JSON.stringify(io.redactor.redactDocument(document), null, 2)}\n`);

@@ -6,9 +6,16 @@ import { readBounded } from './bounded-file.js';
 const DEFAULT_URL = 'https://api.machines.dev';
 const URL_VARIABLES = ['DEPLOYER_API_URL', 'FLY_FLAPS_BASE_URL'] as const;
 const TOKEN_VARIABLES = ['DEPLOYER_API_TOKEN', 'FLY_ACCESS_TOKEN', 'FLY_API_TOKEN'] as const;
-/** How to get at the token of the one API that is on this machine. */
-export const EMULATOR_TOKEN =
-  'put the token of the emulator into DEPLOYER_API_TOKEN: deployer emulator start prints the line for it (its data folder keeps it in the file token)';
+/**
+ * How to get at the token of the one API that is on this machine.
+ * @param source where it is read from, if that is known: `--token-file` goes before every variable
+ */
+export function emulatorToken(source = 'DEPLOYER_API_TOKEN'): string {
+  return source === '--token-file'
+    ? "name the file with the emulator's token: --token-file FILE (the file token of its data folder: deployer emulator start prints where)"
+    : `put the token of the emulator into ${source}: deployer emulator start prints the line for it (its data folder keeps it in the file token)`;
+}
+
 const LARGEST_TOKEN_FILE = 64 * 1024;
 
 export interface ApiFlags {
@@ -54,7 +61,9 @@ function apiUrl({ flags, env }: ApiInputs): string {
     new DeployerError('usage', `${from}: ${why}`, { suggestions });
   // A URL that is refused is not repeated: it may hold a password.
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw refuse('the API is named by a URL that begins with https://', [`for example ${DEFAULT_URL}`]);
+    throw refuse('the API is named by a URL that begins with https:// (or http://, on this machine)', [
+      withScheme(text) ?? `for example ${DEFAULT_URL}`,
+    ]);
   }
   if (url.username !== '' || url.password !== '') {
     throw refuse('a URL must not hold credentials', [
@@ -70,6 +79,14 @@ function apiUrl({ flags, env }: ApiInputs): string {
   return url.href.replace(/\/+$/, '');
 }
 
+/** The mend of an address that lacks its scheme alone. */
+function withScheme(text: string): string | undefined {
+  if (!/^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:]+\](?::\d{1,5})?$/i.test(text)) return undefined;
+  const url = `http://${text}`;
+  if (!URL.canParse(url)) return undefined;
+  return `write ${isLoopbackHost(new URL(url).hostname) ? url : `https://${text}`}`;
+}
+
 async function readToken(
   { flags, env, cwd }: ApiInputs,
   isLocal: boolean,
@@ -81,7 +98,7 @@ async function readToken(
     throw new DeployerError('api_unauthorized', 'there is no token for the deploy API', {
       evidence: [`neither --token-file nor ${TOKEN_VARIABLES.join(', ')} is set`],
       suggestions: [
-        isLocal ? EMULATOR_TOKEN : 'put the output of fly tokens create deploy into FLY_API_TOKEN',
+        isLocal ? emulatorToken() : 'put the output of fly tokens create deploy into FLY_API_TOKEN',
         'or name a file with --token-file FILE',
       ],
     });

@@ -59,7 +59,10 @@ function planOf<State, R extends ReleasePlan>(
     { config, image, releaseId, restores: record.version, lockWaitMs, rollback: true, detach: false },
     state,
   );
-  const summary = `Release v${release.release.version}: v${record.version} again (${release.summary})`;
+  const summary =
+    release.writes.length === 0
+      ? `Release v${record.version} (${release.summary})`
+      : `Release v${release.release.version}: v${record.version} again (${release.summary})`;
   return {
     app: config.app,
     target: target.name,

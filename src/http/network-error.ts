@@ -37,11 +37,7 @@ const TLS: Answer = {
 const NO_TLS: Answer = {
   code: 'tls_failed',
   what: (host) => `${host} does not speak TLS`,
-  suggestions: [
-    'check the port',
-    'for a registry that speaks plain http: --insecure-registry HOST',
-    'for an API that does: http:// in its URL',
-  ],
+  suggestions: ['check the port', 'for a registry that speaks plain http: --insecure-registry HOST'],
 };
 const CLIENT_CERTIFICATE: Answer = {
   code: 'tls_failed',
@@ -108,6 +104,11 @@ export function networkError(error: unknown, url: URL, asked: string, proxy?: UR
     ],
     suggestions: answer.suggestions.map((suggestion) => suggestion.replace('HOST', host)),
   });
+}
+
+/** Whether it is one of these: the host was spoken to with TLS, and answered in plain text. */
+export function isWithoutTls({ code, message }: DeployerError): boolean {
+  return code === NO_TLS.code && message.endsWith(NO_TLS.what(''));
 }
 
 /** An error as the system, OpenSSL or undici throws it. */

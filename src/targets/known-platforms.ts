@@ -1,5 +1,6 @@
 import type { Capabilities, KnownPlatform } from '../image/capabilities.js';
-import { flyCapabilities } from './fly/capabilities.js';
+import { flyCapabilities, flyCapabilitiesWith } from './fly/capabilities.js';
+import { flyRegistryHost } from './fly/registry-host.js';
 
 const LINUX_AMD64 = { os: 'linux', architecture: 'amd64' };
 const LINUX_ARM64 = { os: 'linux', architecture: 'arm64' };
@@ -117,3 +118,14 @@ export const knownPlatforms: readonly KnownPlatform[] = [
     repository: 'registry.heroku.com/APP/web',
   },
 ];
+
+/**
+ * The same, as the environment has them: FLY_REGISTRY_HOST says where Fly's own images are.
+ * @throws DeployerError `usage` when that is no HOST[:PORT]
+ */
+export function platformsIn(env: Readonly<Record<string, string | undefined>>): readonly KnownPlatform[] {
+  const host = flyRegistryHost(env);
+  if (host === undefined) return knownPlatforms;
+  const ofFly = { capabilities: flyCapabilitiesWith(host), repository: `${host}/APP` };
+  return knownPlatforms.map((platform) => (platform.name === 'fly' ? { ...platform, ...ofFly } : platform));
+}

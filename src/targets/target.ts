@@ -123,16 +123,18 @@ export interface ReleaseRecord {
   readonly image: string;
   readonly digest?: string;
   /**
-   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone. `unproven`: on all units,
-   * and nobody knows (yet) whether it is healthy.
+   * `partial`: on some of the units. `failed`: it never became healthy, and was not undone, or not everywhere. `unproven`: no deploy
+   * has waited for its health (`--detach`), or none came to the end of that.
    */
   readonly status: 'running' | 'partial' | 'past' | 'rolled-back' | 'failed' | 'unproven';
-  /** Whether it was ever seen healthy; absent where whoever made it noted nothing. */
+  /** Whether a deploy has proven it healthy; absent where whoever made it noted nothing. */
   readonly wasHealthy?: boolean;
   /** To go back to it would change nothing: the present release has its image and configuration. */
   readonly sameAsPresent?: true;
   readonly createdAt?: string;
+  /** How many run it, and how many of these are up: started, or put to sleep by a platform that wakes them. */
   readonly units: number;
+  readonly unitsUp?: number;
 }
 
 export interface AppStatus {

@@ -9,7 +9,8 @@ import { cleanLine } from '../lib/text.js';
 
 /** `status` for a person: the release that runs, and every machine. */
 export function statusLines({ app, target, release, machines, url }: StatusDocument): string[] {
-  const running = release === undefined ? 'no release' : `v${release.version}${partly(release)}`;
+  const running =
+    release === undefined ? 'no release' : `v${release.version}${partly(release)}${upOf(release)}`;
   return [
     [`${app} on ${target}: ${running}`, ...(url === undefined ? [] : [cleanLine(url)])].join('   '),
     ...(release === undefined ? [] : [`  image    ${release.image}`]),
@@ -26,7 +27,7 @@ export function releaseLines({ app, releases }: ReleaseListDocument): string[] {
 /** `release show` for a person. */
 export function releaseDetailLines({ release, machines }: ReleaseDocument): string[] {
   return [
-    `v${release.version}  ${release.status}`,
+    `v${release.version}  ${release.status}${upOf(release)}`,
     `  id       ${release.id}`,
     `  image    ${release.image}`,
     ...(release.createdAt === undefined ? [] : [`  since    ${release.createdAt}`]),
@@ -40,8 +41,14 @@ function partly({ status }: ReleaseRecord): string {
   return status === 'unproven' ? ', not known to be healthy (yet)' : '';
 }
 
-function releaseRow({ version, status, units, createdAt, image }: ReleaseRecord): string[] {
-  const on = units === 0 ? '' : `${units} ${units === 1 ? 'machine' : 'machines'}`;
+/** Said only where not all are up. */
+function upOf({ units, unitsUp = units }: ReleaseRecord): string {
+  return unitsUp < units ? `, ${unitsUp} of ${units} up` : '';
+}
+
+function releaseRow(release: ReleaseRecord): string[] {
+  const { version, status, units, createdAt, image } = release;
+  const on = units === 0 ? '' : `${units} ${units === 1 ? 'machine' : 'machines'}${upOf(release)}`;
   return [`v${version}`, status, on, createdAt ?? '', image];
 }
 

@@ -5,10 +5,12 @@ import { formatDuration } from '../lib/duration.js';
 import { messageOf, type ErrorDocument } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import type { EventView } from './deploy-view.js';
-import { annotation } from './github-commands.js';
-import { say, type Io } from './io.js';
+import { annotate, say, type Io } from './io.js';
 
-/** For GitHub Actions: warnings and the failure as annotations, and what came of it on the run's summary page. */
+/**
+ * For GitHub Actions: warnings as annotations, and what came of it on the run's summary page. The failure is annotated
+ * where every command's is: cli/failure.ts.
+ */
 export class GithubView implements EventView {
   readonly #io: Io;
   #done: (TimedDeployEvent & { readonly type: 'done' }) | undefined;
@@ -18,11 +20,9 @@ export class GithubView implements EventView {
   }
 
   readonly show: EventSink = (event) => {
-    if (event.type === 'step.log' && event.level === 'warning') this.#annotate('warning', event.message);
+    if (event.type === 'step.log' && event.level === 'warning') annotate(this.#io, 'warning', event.message);
     if (event.type !== 'done') return;
     this.#done = event;
-    if (event.error)
-      this.#annotate('error', [event.error.message, ...(event.error.evidence ?? [])].join('\n'));
   };
 
   async close(): Promise<void> {
@@ -33,13 +33,6 @@ export class GithubView implements EventView {
     } catch (error) {
       say(this.#io, `warning: no summary is written (GITHUB_STEP_SUMMARY): ${messageOf(error)}\n`);
     }
-  }
-
-  // Not through `say`, which takes commands out: this one is meant, and its text is escaped.
-  #annotate(level: 'error' | 'warning', message: string): void {
-    const lines = message.split('\n').map((line) => cleanLine(line, 1000));
-    const text = this.#io.redactor.redact(lines.join('\n'));
-    this.#io.stderr.write(`${annotation(level, 'deployer', text)}\n`);
   }
 }
 

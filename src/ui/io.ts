@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Redactor } from '../lib/redact.js';
-import { withoutCommands } from './github-commands.js';
+import { cleanLine } from '../lib/text.js';
+import { annotation, withoutCommands } from './github-commands.js';
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -62,6 +63,16 @@ export function createIo(
 /** Writes to stderr, for a person: secrets taken out, and whatever CI would take for a command. */
 export function say(io: Io, text: string): void {
   io.stderr.write(forRunner(io, io.redactor.redact(text)));
+}
+
+/**
+ * Pins a message to the run's summary page, on stderr; nothing where no runner of GitHub Actions reads along. Not
+ * through `say`, which takes commands out: this one is meant, and its text is escaped.
+ */
+export function annotate(io: Io, level: 'error' | 'warning', message: string): void {
+  if (io.env['GITHUB_ACTIONS'] !== 'true') return;
+  const lines = message.split('\n').map((line) => cleanLine(line, 1000));
+  io.stderr.write(`${annotation(level, 'deployer', io.redactor.redact(lines.join('\n')))}\n`);
 }
 
 /** `text` as it may stand in the output of a step of GitHub Actions. */

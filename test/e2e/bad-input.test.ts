@@ -78,6 +78,11 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
     env: { FLY_APP: 'Shop' },
     says: /^✖ FLY_APP is "Shop"; /,
   },
+  'a registry that is no host': {
+    args: [...DEPLOY, '--dry-run'],
+    env: { FLY_REGISTRY_HOST: 'http://localhost:25011' },
+    says: /^✖ FLY_REGISTRY_HOST: "http:\/\/localhost:25011" is no HOST\[:PORT\]\n/,
+  },
   'a duration that is none': {
     args: [...DEPLOY, '--lock-wait', 'soon'],
     says: /^✖ --lock-wait: "soon" is not a /,
@@ -352,8 +357,9 @@ describe('input that can not be acted on', function () {
     const noApi = ['deploy -i example:v1', 'status', 'release list', 'release show', 'release rollback'].map(
       (args) => stage.run([...args.replace('example:v1', image.reference).split(' '), '--api-url', registry]),
     );
-    const [token, refused, unknown, page, missing] = await Promise.all([
+    const [token, plain, refused, unknown, page, missing] = await Promise.all([
       stage.run(deploy(), { env: { DEPLOYER_API_TOKEN: 'not-the-token' } }),
+      stage.run(['status', '--api-url', stage.platform.emulator.apiUrl.replace('http:', 'https:')]),
       stage.run(deploy('--api-url', `http://127.0.0.1:${port}`)),
       stage.run(deploy('--api-url', 'https://api.deployer.invalid')),
       stage.run(deploy('--api-url', bystander.url)),
@@ -363,6 +369,11 @@ describe('input that can not be acted on', function () {
     expect(token.stderr).to.match(
       /✖ .* does not accept the token of DEPLOYER_API_TOKEN[^]* Try: put the token of the emulator into DEPLOYER_API_TOKEN: deployer emulator start prints/,
     );
+    expect(plain.code).to.equal(12);
+    expect(plain.stderr).to.match(
+      /does not speak TLS[^]* {2}Try: name it http:\/\/127\.0\.0\.1:\d+: --api-url/,
+    );
+    expect(plain.stderr).not.to.contain('--insecure-registry');
     expect(refused.code).to.equal(12);
     expect(refused.stderr).to.match(
       RegExp(

@@ -238,6 +238,7 @@ describe('deployer deploy of an image that lies elsewhere', function () {
     expect(failure).to.include({ exit: 2, code: 'image_source_unsupported' });
     expect(failure.suggestions[0]).to.contain('FLY_REGISTRY_HOST=HOST[:PORT]');
     const wrong = await fails(['-a', 'untold', '-i', 'oci:untold'], { FLY_REGISTRY_HOST: 'https://host/' });
+    expect(wrong).to.include({ code: 'usage', exit: 2 });
     expect(wrong.suggestions[0]).to.contain('check FLY_REGISTRY_HOST');
   });
 

@@ -144,9 +144,8 @@ describe('machines that are containers of a Docker Engine', function () {
     expect(stderr).to.match(
       /✖ v1 failed: machine \w+ could not be started \(state failed\): .*no basic auth credentials/,
     );
-    expect(stderr).to.match(
-      /Try: fly pulls from registry\.fly\.io and from public registries; .*deployer image copy/,
-    );
+    expect(stderr).to.include(`Try: fly pulls from ${host} and from public registries; `);
+    expect(stderr).to.match(/deployer image copy \S+ [\d.:]+\/private:copy\n/);
   });
 
   it('stay as the failure left them with --no-rollback: 9 when they are broken, 11 when they may yet come', async () => {

@@ -11,7 +11,7 @@ import { systemClock } from '../../lib/clock.js';
 import { connectRegistry } from '../../registry/connect.js';
 import type { TokenGrant } from '../../registry/token-grant.js';
 import { flyRegistryCredentials } from '../../targets/fly/registry-credentials.js';
-import { knownPlatforms } from '../../targets/known-platforms.js';
+import { knownPlatforms, platformsIn } from '../../targets/known-platforms.js';
 import { diagnosisLines } from '../../ui/diagnosis-text.js';
 import { asCalled } from '../../ui/program-name.js';
 import { withSpinner } from '../../ui/spinner.js';
@@ -59,7 +59,7 @@ export default class ImageDiagnose extends BaseCommand {
       authenticated: credential !== undefined,
     };
     const { target, complete } = flags;
-    const request = { reference, platforms: knownPlatforms, complete, insecure };
+    const request = { reference, platforms: platformsIn(this.io.env), complete, insecure };
     const { diagnosis: found, error } = await withSpinner(this.io, 'Asking as each kind of client asks', () =>
       diagnoseImage({ ...request, ...(target === undefined ? {} : { target }) }, ports, this.signal),
     );

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Engine, type EngineRequest } from '../../engine/engine.js';
 import { Upload } from '../../engine/upload.js';
 import { withDeadline } from '../../lib/deadline.js';
@@ -21,6 +22,8 @@ export class BoundedEngine {
 
   constructor(docker: ConstructorParameters<typeof Engine>[0]) {
     this.#engine = new Engine(docker);
+    // Every question that is open listens to it, one a machine at least: no number of them is a leak.
+    setMaxListeners(0, this.#closed.signal);
   }
 
   /** Aborted by `close`. */

@@ -1,7 +1,7 @@
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
-import { adviceFor } from './advice.js';
-import { copyToFly, isPullFailure } from './pull-failure.js';
+import { adviceFor, type Advice } from './advice.js';
+import { isPullFailure } from './pull-failure.js';
 
 /** An answer of the Machines API, read whole. */
 export interface ApiAnswer {
@@ -16,8 +16,12 @@ export interface ApiAnswer {
 export type TokenSource = string | undefined;
 
 /** What a refusal by the Machines API means to a user. The API's own sentence is always part of it. */
-export function apiError(answer: ApiAnswer, tokenSource: TokenSource): DeployerError {
-  const { code, message, suggestions } = meaning(answer, tokenSource);
+export function apiError(
+  answer: ApiAnswer,
+  tokenSource: TokenSource,
+  advice: Advice = adviceFor(answer.asked.slice(answer.asked.indexOf(' ') + 1)),
+): DeployerError {
+  const { code, message, suggestions } = meaning(answer, tokenSource, advice);
   const sentence = sentenceOf(answer);
   return new DeployerError(code, sentence === '' ? message : `${message}: ${sentence}`, {
     evidence: evidenceOf(answer),
@@ -64,9 +68,8 @@ interface Meaning {
   readonly suggestions: readonly string[];
 }
 
-function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
+function meaning(answer: ApiAnswer, tokenSource: TokenSource, advice: Advice): Meaning {
   const { status } = answer;
-  const advice = adviceFor(answer.asked.slice(answer.asked.indexOf(' ') + 1));
   const source = tokenSource ?? 'FLY_API_TOKEN';
   if (status === 401)
     return {
@@ -119,7 +122,7 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource): Meaning {
     suggestions: answer.body.includes('insufficient_capacity')
       ? ['choose another region: primary_region in fly.toml']
       : isPullFailure(answer.body)
-        ? copyToFly('APP', 'REF')
+        ? advice.pull('APP', 'REF')
         : ['mend what the API names in fly.toml or the flags, and deploy again'],
   };
 }

@@ -1,6 +1,7 @@
 import type { HttpClient, HttpResponse } from '../../http/client.js';
 import { retryPolicy, withRetry, type RetryPolicy } from '../../http/retry.js';
 import type { Clock } from '../../lib/clock.js';
+import { isWithoutTls } from '../../http/network-error.js';
 import { DeployerError } from '../../lib/errors.js';
 import { adviceFor, type Advice } from './advice.js';
 import { apiError, type ApiAnswer } from './api-error.js';
@@ -15,6 +16,8 @@ export interface ApiTransportOptions {
   readonly authorization?: string;
   /** Where the token came from (`FLY_API_TOKEN`, `--token-file`), for the mend when it is refused. */
   readonly tokenSource?: string;
+  /** The API's own registry, where it is known: for the mend when an image can't be pulled. */
+  readonly registryHost?: string;
 }
 
 export type Nonce = () => string | undefined;
@@ -59,7 +62,7 @@ export class ApiTransport {
     end?: AbortSignal,
   ) {
     this.#options = options;
-    this.advice = adviceFor(options.base);
+    this.advice = adviceFor(options.base, options.registryHost);
     this.#limiter = limiter;
     this.#end = end;
     // Not 408: so the API says that a long poll came to its end.
@@ -104,16 +107,18 @@ export class ApiTransport {
 
   /** @throws always: what the answer means to a user */
   refuse(answer: ApiAnswer): never {
-    throw apiError(answer, this.#options.tokenSource);
+    throw apiError(answer, this.#options.tokenSource, this.advice);
   }
 
-  /** Where nothing listens on this machine, the emulator has not been started. */
+  /** Where nothing listens on this machine, the emulator has not been started; and it speaks plain http. */
   #withAdvice(error: unknown): unknown {
-    const { refused } = this.advice;
-    if (!(error instanceof DeployerError) || error.code !== 'connection_refused' || refused === undefined)
-      return error;
+    if (!(error instanceof DeployerError)) return error;
     const { code, message, evidence, details, cause } = error;
-    return new DeployerError(code, message, { evidence, details, cause, suggestions: refused });
+    const { refused, plain } = this.advice;
+    const suggestions = isWithoutTls(error) ? plain : code === 'connection_refused' ? refused : undefined;
+    return suggestions === undefined
+      ? error
+      : new DeployerError(code, message, { evidence, details, cause, suggestions });
   }
 
   async #sendOnce(request: ApiRequest, url: URL): Promise<HttpResponse> {

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.js';
 import { DeployerError } from '../../lib/errors.js';
 import type {
   AppStatus,
+  Capabilities,
   OwnRepository,
   ReleaseContext,
   ReleaseOutcome,
@@ -12,7 +13,7 @@ import type {
 } from '../target.js';
 import { ApiTransport, apiBase } from './api-transport.js';
 import { appUrl } from './app-url.js';
-import { flyCapabilities } from './capabilities.js';
+import { flyCapabilities, flyCapabilitiesWith } from './capabilities.js';
 import { releasesOf, type MachineHistory, type PastRelease } from './history.js';
 import { MachinesApi } from './machines-api.js';
 import { planRelease, type FlyPlan, type FlyState } from './plan.js';
@@ -38,7 +39,7 @@ export interface FlyTargetOptions {
 /** Fly Machines. */
 export class FlyTarget implements Target<FlyState, FlyPlan> {
   readonly name = 'fly';
-  readonly capabilities = flyCapabilities;
+  readonly capabilities: Capabilities;
   readonly #transport: ApiTransport;
   readonly #clock: Clock;
   readonly #apiUrl: string;
@@ -50,6 +51,8 @@ export class FlyTarget implements Target<FlyState, FlyPlan> {
     this.#clock = options.clock;
     this.#organization = options.organization ?? 'personal';
     this.#registryHost = options.registryHost;
+    this.capabilities =
+      options.registryHost === undefined ? flyCapabilities : flyCapabilitiesWith(options.registryHost);
     this.#transport = new ApiTransport({ ...options, base: this.#apiUrl });
   }
 

@@ -216,6 +216,7 @@ export function checksSummary(machine: Machine): string {
   const total = Math.max(checks.length, definedChecks(machine.config));
   const [first] = failing;
   const said = first?.output ? `; ${first.name} ${first.status ?? 'unknown'}: ${first.output}` : '';
+  if (total === 0) return 'no checks are defined';
   return cleanLine(`${checks.length - failing.length}/${total} checks pass${said}`, 200);
 }
 

@@ -1,9 +1,9 @@
 import { cleanLine } from '../../lib/text.js';
 import type { ReleaseRecord } from '../target.js';
 import { imageOf, type Machine, type MachineConfig, type MachineVersion } from './machine.js';
-import { areWell } from './release-health.js';
 import { readReleaseMetadata, type ReleaseHealth } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
+import { isUp } from './up.js';
 
 /** A machine with the configurations that it has had, newest first. */
 export interface MachineHistory {
@@ -34,6 +34,7 @@ interface Trace {
 export function releasesOf(histories: readonly MachineHistory[]): readonly PastRelease[] {
   const traces = histories.flatMap(tracesOf);
   const undone = new Set(traces.map(({ config }) => readReleaseMetadata(config).rolledBack));
+  const stuck = new Set(traces.map(({ config }) => readReleaseMetadata(config).undoFailed));
   const healthy = healthyReleases(traces);
   const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
@@ -48,6 +49,7 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
     pastRelease(version, withImage(ofVersion, mentioned.get(version)), {
       machines: histories.length,
       undone: undone.has(version),
+      stuck: stuck.has(version),
       healthy: healthy.has(version),
     }),
   );
@@ -108,7 +110,15 @@ function withImage(
 function mentionedRelease(version: number, image: string, healthy: boolean): PastRelease {
   const wasHealthy = healthy ? { wasHealthy: true } : {};
   return {
-    record: { id: `v${version}`, version, ...imageFields(image), status: 'past', ...wasHealthy, units: 0 },
+    record: {
+      id: `v${version}`,
+      version,
+      ...imageFields(image),
+      status: 'past',
+      ...wasHealthy,
+      units: 0,
+      unitsUp: 0,
+    },
   };
 }
 
@@ -126,10 +136,17 @@ function tracesOf({ machine, versions }: MachineHistory): Trace[] {
   return [...present.map((trace) => (at === undefined ? trace : { ...trace, createdAt: at })), ...earlier];
 }
 
+interface Known {
+  readonly machines: number;
+  readonly undone: boolean;
+  /** Its undo left a machine that is not as before. */
+  readonly stuck: boolean;
+}
+
 function pastRelease(
   version: number,
   traces: readonly [Trace, ...Trace[]],
-  known: { readonly machines: number; readonly undone: boolean; readonly healthy: boolean },
+  known: Known & { readonly healthy: boolean },
 ): PastRelease {
   // Of several the one by digest: the platform knows it for what runs now, and keeps it with no older version.
   const trace = traces.find(({ image }) => image?.includes('@')) ?? traces[0];
@@ -138,7 +155,7 @@ function pastRelease(
   const metadata = readReleaseMetadata(trace.config);
   const noted = new Set(traces.map(({ config }) => readReleaseMetadata(config).health));
   noted.delete(undefined);
-  const wasHealthy = known.healthy || areWell(runningOn) || (noted.size === 0 ? undefined : false);
+  const wasHealthy = known.healthy || (noted.size === 0 ? undefined : false);
   return {
     record: {
       id: cleanLine(metadata.id ?? `v${version}`, 80),
@@ -148,6 +165,7 @@ function pastRelease(
       ...(wasHealthy === undefined ? {} : { wasHealthy }),
       ...(times.length === 0 ? {} : { createdAt: new Date(Math.min(...times)).toISOString() }),
       units: runningOn.length,
+      unitsUp: runningOn.filter(isUp).length,
     },
     config: trace.config,
   };
@@ -155,11 +173,12 @@ function pastRelease(
 
 function statusOf(
   running: number,
-  { machines, undone }: { readonly machines: number; readonly undone: boolean },
+  { machines, undone, stuck }: Known,
   wasHealthy: boolean | undefined,
   noted: ReadonlySet<ReleaseHealth | undefined>,
 ): ReleaseRecord['status'] {
   if (running > 0 && running < machines) return 'partial';
+  if (stuck) return 'failed';
   if (running === 0 && undone) return 'rolled-back';
   if (wasHealthy !== false) return running > 0 ? 'running' : 'past';
   // Its deploy has seen it fail, or broke off before it was well; or nobody has looked (yet).

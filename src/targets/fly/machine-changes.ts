@@ -17,6 +17,7 @@ import type { Touched } from './touched.js';
 import { Vigil } from './vigil.js';
 import type { Voice } from './voice.js';
 import { Watch } from './watch.js';
+import { within } from './within.js';
 import { createMachine, STEADY_WITHIN_MS, steadyAfter, untilSteady, updateMachine } from './write-once.js';
 import { explainAnswer } from './wrong-answer.js';
 
@@ -30,6 +31,7 @@ export interface MachineChangesOptions {
 }
 
 const NOTES_AT_ONCE = 10;
+const NOTE_MS = 10_000;
 
 interface Written {
   readonly touched: Touched;
@@ -51,7 +53,11 @@ export class MachineChanges {
     this.#options = options;
     const { api, clock, plan, voice } = options;
     const timeoutMs = plan.request.config.waitTimeoutMs;
-    this.#vigil = new Vigil({ api, clock, timeoutMs, tell: (message) => voice.progress(message) });
+    this.#vigil = new Vigil({
+      ...{ api, clock, timeoutMs },
+      tell: (message) => voice.progress(message),
+      remind: (message) => voice.log(message),
+    });
   }
 
   /** Changes a machine and watches it until its checks have passed once, where the plan says so. */
@@ -101,6 +107,19 @@ export class MachineChanges {
         const what = `that v${plan.release.version} is ${health}`;
         voice.warn(`${what} could not be noted on machine ${id}: ${messageOf(error)}`);
       }
+    });
+  }
+
+  /** Notes on the machines, where that can be done, that not all of them are as before the release. */
+  async noteUndoFailed(): Promise<void> {
+    const { api, clock, leases, plan } = this.#options;
+    const never = new AbortController().signal;
+    const kept = this.touched.filter(({ before }) => before !== undefined);
+    await inParallel(kept, NOTES_AT_ONCE, never, async ({ id }) => {
+      const version = String(plan.release.version);
+      await within(clock, NOTE_MS, (end) =>
+        api.until(end).setMetadata(id, METADATA.undoFailed, version, leases.nonce(id)),
+      ).catch(() => undefined); // The error tells of the machine all the same.
     });
   }
 

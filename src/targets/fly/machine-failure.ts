@@ -2,7 +2,7 @@ import { DeployerError } from '../../lib/errors.js';
 import type { Advice } from './advice.js';
 import { cleanLine } from '../../lib/text.js';
 import { checkLines, eventLines, launchError, type RunMark } from './health.js';
-import { copyToFly, isPullFailure } from './pull-failure.js';
+import { isPullFailure } from './pull-failure.js';
 import type { Machine } from './machine.js';
 
 export interface MachineFailure {
@@ -36,7 +36,8 @@ export function machineFailure(
           ...eventLines(last, mark),
         ];
   const said = last && launchError(last, mark);
-  const mends = said !== undefined && isPullFailure(said) ? copyToFly(app, last?.config?.image ?? 'REF') : [];
+  const mends =
+    said !== undefined && isPullFailure(said) ? advice.pull(app, last?.config?.image ?? 'REF') : [];
   return new DeployerError(code, `machine ${id} ${why}`, {
     evidence: [...seen, ...(fault?.evidence ?? [])],
     suggestions: [...mends, advice.logs(app)],

@@ -7,6 +7,7 @@ import { machineConfig, restoredConfig } from './machine-config.js';
 import { plannedRelease, labelOf, presentRelease, type ReleaseLabel } from './release-label.js';
 import { METADATA } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
+import { sleepsByItself } from './up.js';
 
 /** What was read of an app before a release. */
 export interface FlyState {
@@ -144,13 +145,6 @@ function presentConfig(machine: Machine): MachineConfig {
       evidence: [`host_status: ${machine.host_status ?? 'unknown'}`],
       suggestions: [`try again later, or replace the machine: fly machine destroy --force ${machine.id}`],
     },
-  );
-}
-
-/** The platform stops and starts such a machine by traffic: asleep is as good as running. */
-function sleepsByItself(config: MachineConfig): boolean {
-  return (config.services ?? []).some(
-    ({ autostop, autostart }) => autostart === true || (autostop && autostop !== 'off'),
   );
 }
 

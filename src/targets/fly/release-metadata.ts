@@ -23,6 +23,8 @@ export const METADATA = {
   lastHealthy: 'deployer_last_healthy',
   /** The highest release that was undone on this machine: its number is not used again. */
   rolledBack: 'deployer_rolled_back',
+  /** The last release whose undo left a machine that is not as before. */
+  undoFailed: 'deployer_undo_failed',
 } as const;
 
 export const APP_GROUP = 'app';
@@ -41,6 +43,7 @@ export interface ReleaseMetadata {
   readonly previousVersion?: number;
   readonly previousImage?: string;
   readonly rolledBack?: number;
+  readonly undoFailed?: number;
   readonly health?: ReleaseHealth;
   readonly lastHealthy?: number;
 }
@@ -66,6 +69,7 @@ export function readReleaseMetadata(config: MachineConfig | null | undefined): R
     previousVersion: count(METADATA.previousVersion),
     previousImage: text(METADATA.previousImage),
     rolledBack: count(METADATA.rolledBack),
+    undoFailed: count(METADATA.undoFailed),
     health: RELEASE_HEALTH.find((health) => health === text(METADATA.health)),
     lastHealthy: count(METADATA.lastHealthy),
   };

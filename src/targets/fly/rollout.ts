@@ -149,6 +149,7 @@ export class Rollout {
       timeoutMs: request.config.waitTimeoutMs,
       minHealthyMs: request.config.minHealthyMs,
     });
+    if (stuck.length > 0) await this.#changes.noteUndoFailed();
     const units = await this.#units();
     const failure = { ...this.#failure(reason), alsoDown: touched };
     if (stuck.length > 0)

@@ -10,6 +10,7 @@ const LABELS: ReadonlySet<string> = new Set([
   METADATA.previousDigest,
   METADATA.previousImage,
   METADATA.rolledBack,
+  METADATA.undoFailed,
   METADATA.health,
   METADATA.lastHealthy,
 ]);

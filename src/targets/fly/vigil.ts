@@ -5,6 +5,7 @@ import { machineFailure } from './machine-failure.js';
 import { isAsleep, type Machine } from './machine.js';
 import type { MachinesApi } from './machines-api.js';
 import { PassingFaults } from './passing-faults.js';
+import { REMIND_MS } from './reminders.js';
 import { Steadiness } from './steadiness.js';
 import { within } from './within.js';
 
@@ -15,6 +16,8 @@ export interface VigilOptions {
   readonly timeoutMs: number;
   /** Shows what is being waited for, when that has changed. */
   readonly tell: (message: string) => void;
+  /** Says now and then that it is still being waited for: a line to keep. */
+  readonly remind: (message: string) => void;
 }
 
 interface Watched {
@@ -32,6 +35,7 @@ interface Watched {
 const LOOK_MS = 1_100;
 /** An API that never answers must not hold up what has a time of its own. */
 const LONGEST_ANSWER_MS = 60_000;
+const API_SILENT = 'waiting for the Machines API to answer';
 
 /**
  * Keeps an eye on the machines that have become healthy while a release goes on: with one request for all of them,
@@ -85,17 +89,25 @@ export class Vigil {
   }
 
   async #hold(signal: AbortSignal, maxAgeMs: number, isDone: (watched: Watched) => boolean): Promise<void> {
-    const { clock, timeoutMs } = this.#options;
+    const { clock, timeoutMs, remind } = this.#options;
     if (this.#watched.size === 0 && maxAgeMs > 0) return;
     this.#told = '';
-    const giveUpAt = clock.now() + longestOf([...this.#watched.values()]) + timeoutMs;
+    const begun = clock.now();
+    let remindedAt = begun;
+    const giveUpAt = begun + longestOf([...this.#watched.values()]) + timeoutMs;
     for (let maxAge = maxAgeMs; ; maxAge = LOOK_MS) {
       if (clock.now() - this.#lookedAt >= maxAge || this.#lookedAt === -Infinity)
         await this.#lookAtAll(signal);
       const behind = [...this.#watched.values()].filter((watched) => !isDone(watched));
       if (behind.length === 0 && this.#faults.error === undefined) return;
       if (clock.now() >= giveUpAt) throw this.#timedOut(behind[0] ?? [...this.#watched.values()][0]);
-      this.#tell(describe(behind));
+      const waitsFor = this.#faults.error === undefined ? describe(behind) : API_SILENT;
+      this.#tell(waitsFor);
+      if (clock.now() - remindedAt >= REMIND_MS) {
+        remindedAt = clock.now();
+        const times = `${formatDuration(clock.now() - begun)} of ${formatDuration(giveUpAt - begun)}`;
+        remind(`still waiting (${times}): ${this.#faults.sentence ?? waitsFor}`);
+      }
       await clock.sleep(Math.max(1, this.#lookedAt + LOOK_MS - clock.now()), signal);
     }
   }

@@ -6,7 +6,7 @@ import { machineFailure } from './machine-failure.js';
 import type { Machine } from './machine.js';
 import type { MachinesApi, WaitResult } from './machines-api.js';
 import { PassingFaults } from './passing-faults.js';
-import { REMIND_MS } from './reminders.js';
+import { REMIND_MS, reminding } from './reminders.js';
 import { within } from './within.js';
 
 export interface WatchOptions {
@@ -68,14 +68,20 @@ export class Watch {
 
   /** Shows what is being waited for: once, and again after a while in which nothing else was told. */
   tell(message: string): void {
-    const now = this.clock.now();
     const said = this.#faults.sentence ?? message;
     if (said !== this.#told) this.#options.tell(said);
     this.#told = said;
+    this.#remind();
+  }
+
+  /** Says what is still waited for, unless it has been said a moment ago. */
+  #remind(): void {
+    const now = this.clock.now();
     if (now - this.#remindedAt < REMIND_MS) return;
     this.#remindedAt = now;
     const times = `${formatDuration(this.#watchedMs)} of ${formatDuration(this.#options.timeoutMs)}`;
-    this.#options.remind(`still waiting (${times}): ${said}`);
+    const waitsFor = this.#faults.sentence ?? (this.#told || 'waiting for the Machines API to answer');
+    this.#options.remind(`still waiting (${times}): ${waitsFor}`);
   }
 
   /**
@@ -95,6 +101,7 @@ export class Watch {
       throw this.#failed('release_failed', 'is not known to the API: it was destroyed, or never came to be');
     }
     if (this.remainingMs <= 0) throw this.#timedOut(what);
+    if (this.#faults.error !== undefined) this.#remind();
     return machine;
   }
 
@@ -110,7 +117,11 @@ export class Watch {
   #ask<Answer>(forMs: number, question: (api: MachinesApi) => Promise<Answer>): Promise<Answer | undefined> {
     const longestMs = Math.max(0, forMs) + LAST_ANSWER_MS;
     return within(this.clock, longestMs, (end) =>
-      this.#faults.ask(this.signal, () => question(this.api.until(end))),
+      reminding(
+        this.clock,
+        () => this.#remind(),
+        () => this.#faults.ask(this.signal, () => question(this.api.until(end))),
+      ),
     );
   }
 

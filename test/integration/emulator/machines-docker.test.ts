@@ -4,6 +4,7 @@ import { startDockerEngine } from '../../support/docker-engine.js';
 import { startEmulatorOnDocker, type EmulatorOnDocker } from '../../support/emulator-on-docker.js';
 import { buildxIndex } from '../../support/image-fixtures.js';
 import type { EventAnswer, MachineAnswer } from '../../support/machines-client.js';
+import { eventually } from '../../support/eventually.js';
 import { requires } from '../../support/requirements.js';
 import { startTestEmulator } from '../../support/test-emulator.js';
 
@@ -269,6 +270,22 @@ describe('machines on a real Docker Engine', function () {
     expect(await appUrl()).to.equal(url);
     expect(await get(url)).to.equal('200 version one');
     expect(await containers()).to.deep.equal([id]);
+  });
+
+  it('are started and stopped side by side, however many, and Node warns of no leak', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): unknown => warnings.push(warning);
+    process.on('warning', onWarning);
+    try {
+      await Promise.all(Array.from({ length: 12 }, () => create(shell('exec sleep 1000'))));
+      await eventually(async () => expect(await containers()).to.have.length(12));
+      await test.restart();
+      // Node tells of a warning in a turn of its own.
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', onWarning);
+    }
+    expect(warnings.map(({ stack }) => stack)).to.deep.equal([]);
   });
 
   it('leave no container when the emulator is closed', async () => {

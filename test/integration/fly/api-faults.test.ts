@@ -97,6 +97,29 @@ describe('a release on a Machines API that has its faults', () => {
     expectEverywhere('old', 3);
   });
 
+  for (const [when, begins] of [
+    ['while a machine is waited for', '0/1 checks pass'],
+    ['while all are watched', ': checks pass'],
+  ] as const)
+    it(`says every half minute that it waits when the API is gone ${when}`, async () => {
+      await fly.seed(1);
+      let state: 'there' | 'gone' | 'back' = 'there';
+      fly.refused = () => state === 'gone';
+      fly.fault({ match: { imageDigest: imageOf('new').digest }, effect: { checks: { passAfterMs: 3000 } } });
+      const { outcome, events } = await fly.deploy('new', {
+        config: { waitTimeoutMs: 100_000, minHealthyMs: 10_000 },
+        onEvent: (event) => {
+          if (event.type === 'failed') state = 'back';
+          if (state === 'there' && 'message' in event && event.message.includes(begins)) state = 'gone';
+        },
+      });
+      expect(outcome.status).to.equal('rolled-back');
+      const failed = events.findIndex(({ type }) => type === 'failed');
+      const lines = events.slice(0, failed).flatMap((event) => (event.type === 'log' ? [event.message] : []));
+      const told = lines.filter((line) => /still waiting .*the Machines API has not answered for/.test(line));
+      expect(told.length, lines.join('\n')).to.be.within(2, 4);
+    });
+
   it('undoes the release when a later machine is refused, in the words of the API', async () => {
     const ids = await fly.seed(2);
     const pathPattern = `/v1/apps/${APP}/machines/${ids[1]}`;

@@ -109,6 +109,8 @@ export class FlyEmulator {
   asked: (request: HttpRequest) => void = () => undefined;
   /** Says of which requests there is never an answer. */
   unanswered: (request: HttpRequest) => boolean = () => false;
+  /** Says which requests meet nobody who listens. */
+  refused: (request: HttpRequest) => boolean = () => false;
   readonly #slowness: Slowness;
   readonly #platform: Platform;
   readonly #server: MachinesServer;
@@ -137,6 +139,8 @@ export class FlyEmulator {
     this.http = {
       send: (request) => {
         this.asked(request);
+        if (this.refused(request))
+          return Promise.reject(new DeployerError('connection_refused', 'nothing listens there'));
         return this.unanswered(request) ? this.#silence(request) : client.send(request);
       },
       close: () => client.close(),

@@ -152,17 +152,32 @@ describe('what an app remembers of its releases', () => {
       expect(outcome.release).to.deep.include({ version: 3, previous: 2, lastHealthy: 1 });
     });
 
-    it('calls a release that nobody watched unproven, until it is seen to be well', async () => {
+    it('calls a release that nobody watched unproven, however well it looks, and goes back past it', async () => {
       await fly.seed(1);
-      fly.fault({
-        match: { imageDigest: imageOf('new').digest },
-        effect: { checks: { passAfterMs: 20_000 } },
-      });
-      await fly.deploy('new', { detach: true });
+      for (const image of ['new', 'newer']) {
+        await fly.deploy(image, { detach: true });
+        await fly.api('GET', `/machines/${fly.machines()[0]?.id}/wait?state=started&timeout=10`);
+        await fly.clock.sleep(25_000);
+      }
+      expect(fly.machines()[0]).to.include({ state: 'started', image: imageOf('newer').deployed });
+      expect(await listed()).to.deep.equal([
+        [3, 'unproven', false],
+        [2, 'unproven', false],
+        [1, 'past', true],
+      ]);
+      expect((await goBack()).release).to.deep.include({ version: 4, previous: 3 });
+      expect(fly.machines()[0]?.image).to.equal(imageOf('old').deployed);
+    });
+
+    it('does not take one for proven that falls over and is seen between two of its falls', async () => {
+      await fly.seed(1);
+      const crash = { crash: { afterMs: 3000, exitCode: 7 } };
+      fly.fault({ match: { imageDigest: imageOf('new').digest }, effect: crash });
+      await fly.deploy('new', { detach: true, config: { httpService: undefined } });
       await fly.api('GET', `/machines/${fly.machines()[0]?.id}/wait?state=started&timeout=10`);
       expect((await listed())[0]).to.deep.equal([2, 'unproven', false]);
-      await fly.clock.sleep(25_000);
-      expect((await listed())[0]).to.deep.equal([2, 'running', true]);
+      const { outcome } = await fly.succeed('newer');
+      expect(outcome.release).to.deep.include({ version: 3, previous: 2, lastHealthy: 1 });
     });
 
     it('takes releases for healthy that an older version made, which noted nothing', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { MachineFault } from '../../../src/emulator/machines/faults.js';
 import type { ReleaseEvent, ReleaseOutcome } from '../../../src/targets/target.js';
-import { FlyEmulator, imageOf, type Deployed } from './fly-emulator.js';
+import { APP, FlyEmulator, imageOf, type Deployed } from './fly-emulator.js';
 
 type Failed = Extract<ReleaseOutcome, { error: unknown }>;
 
@@ -43,6 +43,30 @@ describe('putting back what was there', () => {
     expect(evidence[2], 'its last event').to.match(/^[\d:]{8} update replaced by flyd$/);
     expect(outcome.units[0]?.state).to.equal('starting');
   });
+
+  it('remembers the release as failed, not as rolled back, and tells what is up of the one that runs', async () => {
+    const [id = ''] = await fly.seed(2);
+    fly.fault({ match: NEW, effect: { oom: { afterMs: 50 } } });
+    fly.fault({ match: { ...OLD, machine: id }, effect: { neverStarts: true } });
+    const { outcome } = await fly.deploy('new', { config: { waitTimeoutMs: 8000, strategy: 'immediate' } });
+    expect((outcome as Failed).error.message).to.include('1 of 2 changed machines could not be put back');
+    expect(await listed()).to.deep.equal([
+      [2, 'failed', 0, 0],
+      [1, 'running', 2, 1],
+    ]);
+    fly.clearFaults();
+    await fly.succeed('newer');
+    expect(await listed(), 'for good').to.deep.equal([
+      [3, 'running', 2, 2],
+      [2, 'failed', 0, 0],
+      [1, 'past', 0, 0],
+    ]);
+  });
+
+  async function listed(): Promise<unknown[]> {
+    const releases = await fly.target.releases(APP, new AbortController().signal);
+    return releases.map(({ version, status, units, unitsUp }) => [version, status, units, unitsUp]);
+  }
 
   it('has not put a machine back that its update never reached, and that has died meanwhile', async () => {
     const [id = ''] = await fly.seed(1);

@@ -115,6 +115,16 @@ describe('The credentials for the deploy API', () => {
     expect(twoWords.message).to.equal('FLY_ACCESS_TOKEN: a token is one word of printable characters');
   });
 
+  it('that lack their scheme alone are told with the one that fits', async () => {
+    for (const [url, mend] of [
+      ['127.0.0.1:24280', 'write http://127.0.0.1:24280'],
+      ['localhost:4280', 'write http://localhost:4280'],
+      ['api.test', 'write https://api.test'],
+      ['user:hunter2@api.test', 'for example https://api.machines.dev'],
+    ] as const)
+      expect((await refusal({ 'api-url': url }, { FLY_API_TOKEN: TOKEN })).suggestions).to.deep.equal([mend]);
+  });
+
   it('in a file that is missing or empty are refused by the flag', async () => {
     expect((await refusal({ 'token-file': 'nope' })).message).to.match(
       /^--token-file nope can't be read: ENOENT/,

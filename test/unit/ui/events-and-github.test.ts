@@ -2,7 +2,9 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { DeployerError } from '../../../src/lib/errors.js';
+import { present } from '../../../src/cli/failure.js';
+import { DeployerError, type ErrorDocument } from '../../../src/lib/errors.js';
+import type { TimedDeployEvent } from '../../../src/deploy/events.js';
 import { chooseView } from '../../../src/ui/choose-view.js';
 import { annotation, withoutCommands } from '../../../src/ui/github-commands.js';
 import { collectedIo } from '../../support/collected-io.js';
@@ -97,6 +99,8 @@ describe('The events of a deploy', () => {
       const badView = chooseView(bad.io, {});
       for (const event of IMAGE_NOT_FOUND) badView.show(event);
       await badView.close();
+      expect(bad.stderr(), 'said where every failure is').not.to.include('::error');
+      present(errorOf(IMAGE_NOT_FOUND), bad.io);
       expect(bad.stderr()).to.include(
         '::error title=deployer::failed to fetch an image or build from source: Could not find image "registry.fly.io/example:tag"%0ATags there: main-41, main-42, latest\n',
       );
@@ -109,9 +113,20 @@ describe('The events of a deploy', () => {
       const view = chooseView(collected.io, {});
       for (const event of HOSTILE) view.show(event);
       await view.close();
+      present(errorOf(HOSTILE), collected.io);
       expect(await readFile(summary, 'utf8')).not.to.match(/<img|\]\(|`|::/);
       expect(collected.stderr()).to.include('::error title=deployer::::error::x | <img');
       expect(collected.stderr()).not.to.match(/\n::error::/);
+    });
+
+    it('leave the failure of every command to one place, and stdout under --json to the document', () => {
+      const quiet = collectedIo(['--json', '--quiet'], { GITHUB_ACTIONS: 'true' });
+      present(errorOf(IMAGE_NOT_FOUND), quiet.io);
+      expect(quiet.stderr()).to.match(/^::error title=deployer::[^\n]*\n$/);
+      expect(JSON.parse(quiet.stdout())).to.have.nested.property('error.code', 'tag_not_found');
+      const elsewhere = collectedIo([], {});
+      present(errorOf(IMAGE_NOT_FOUND), elsewhere.io);
+      expect(elsewhere.stderr()).not.to.include('::error');
     });
 
     it('keep a summary that can not be written from harm', async () => {
@@ -138,3 +153,9 @@ describe('The events of a deploy', () => {
     });
   });
 });
+
+/** What the command ends with. */
+function errorOf(events: readonly TimedDeployEvent[]): DeployerError {
+  const end = events.at(-1) as { readonly error: ErrorDocument };
+  return new DeployerError(end.error.code, end.error.message, end.error);
+}

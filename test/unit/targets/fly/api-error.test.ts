@@ -68,6 +68,15 @@ describe('a refusal of the Machines API', () => {
     expect(local).not.to.match(/fly (?:tokens|apps)|flyio/);
   });
 
+  it('names the place where the refused token came from: --token-file goes before what is set beside it', () => {
+    const told = (asked: string): string =>
+      apiError({ ...answer(401, '{}'), asked }, '--token-file').suggestions.join();
+    expect(told('GET http://127.0.0.1:4280/v1/apps/shop')).to.match(/^name the file .*: --token-file FILE/);
+    expect(told('GET https://api.machines.dev/v1/apps/shop')).to.match(/ into the file of --token-file /);
+    for (const asked of ['GET http://127.0.0.1:4280/v1', 'GET https://api.machines.dev/v1'])
+      expect(told(asked)).not.to.include('DEPLOYER_API_TOKEN');
+  });
+
   it('says where there is room when a region is full', () => {
     const error = apiError(answer(422, '{"error":"no","status":"insufficient_capacity"}'), undefined);
     expect(error.suggestions[0]).to.include('primary_region');

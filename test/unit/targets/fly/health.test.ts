@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import {
+  checksSummary,
   checkLines,
   checksPass,
   eventLines,
@@ -166,7 +167,7 @@ describe('what a machine tells after an update', () => {
       id: 'm1',
       why: 'could not be started',
       mark,
-      advice: adviceFor('https://api.machines.dev'),
+      advice: adviceFor('https://api.machines.dev', 'registry.fly.io'),
     } as const;
     const { suggestions } = machineFailure(failure, machine);
     expect(suggestions.at(-1)).to.equal('fly logs -a shop');
@@ -190,5 +191,9 @@ describe('what a machine tells after an update', () => {
     expect(eventLines(now({ events }), mark)).to.deep.equal([
       '12:00:00 exit stopped by flyd exit_code=137 oom_killed',
     ]);
+  });
+
+  it('counts no checks where none are defined', () => {
+    expect(checksSummary({ id: 'a', state: 'started' })).to.equal('no checks are defined');
   });
 });
