@@ -148,7 +148,9 @@ describe('putting back what was there', () => {
     const [id = ''] = await fly.seed(1);
     fly.fault({ match: NEW, effect: { oom: { afterMs: 50 } } });
     const { events } = await fly.deploy('new');
-    expect(messages(events)).to.include.ordered.members([
+    // How often a wait reminds of itself is the fast clock's business.
+    const steps = messages(events).filter((text) => !text.includes('still waiting'));
+    expect(steps).to.include.ordered.members([
       `machine ${id}: being put back`,
       `machine ${id}: waiting for the machine to start`,
       `machine ${id}: its checks pass: watching whether that lasts`,
