@@ -19,7 +19,8 @@ export async function runLanes(lanes) {
   let status = 0;
   for (const lane of started) {
     lane.show();
-    status ||= await lane.ended;
+    const code = await lane.ended;
+    status ||= code;
   }
   if (lanes.length > 1) console.log(sumOf(started.map(({ summary }) => summary())));
   return status;
