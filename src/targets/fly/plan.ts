@@ -5,6 +5,7 @@ import { definedChecks, isHealthy } from './health.js';
 import { isAsleep, type Machine, type MachineConfig } from './machine.js';
 import { machineConfig, restoredConfig } from './machine-config.js';
 import { plannedRelease, labelOf, presentRelease, type ReleaseLabel } from './release-label.js';
+import { lastHealthyOf } from './release-health.js';
 import { METADATA } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
 import { sleepsByItself } from './up.js';
@@ -81,8 +82,11 @@ export function planRelease(request: ReleaseRequest, state: FlyState): FlyPlan {
   const firstAlone = verify && request.config.strategy === 'rolling';
   const proof = proofOf(verify, changes);
   const base = { request, state, image: request.image, verify, firstAlone, proof };
-  if (state.machines.length > 0 && state.machines.every((machine, n) => runsAlready(machine, changes[n])))
-    return { ...base, ...nothingToDo(state) };
+  // What no deploy has proven is deployed again and watched, however well it looks; unless this one proves nothing either.
+  const present = label.previous?.version;
+  const isProven = !verify || lastHealthyOf(state.machines, present) === present;
+  const runsEverywhere = state.machines.every((machine, n) => runsAlready(machine, changes[n]));
+  if (state.machines.length > 0 && runsEverywhere && isProven) return { ...base, ...nothingToDo(state) };
 
   const ordered = inOrder(changes, state, verify);
   const createsApp = !state.exists;

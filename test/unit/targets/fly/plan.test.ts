@@ -133,22 +133,31 @@ describe('the plan of a release on Fly', () => {
     });
   });
 
-  it('plans nothing when every machine runs that already and is well', () => {
-    const state = (change: object) =>
+  describe('of what every machine runs already', () => {
+    const running = (health: string, change: Partial<Machine> = {}) =>
       stateOf(
         planRelease(requestOf(), stateOf([machineOf('a')])).changes.map(({ config }) => ({
           ...machineOf('a'),
-          config,
+          config: { ...config, metadata: { ...config.metadata, [METADATA.health]: health } },
           ...change,
         })),
       );
-    const same = planRelease(requestOf({ releaseId: 'r-3' }), state({}));
-    expect(same).to.deep.include({ changes: [], writes: [] });
-    expect(same.release).to.deep.include({ id: 'r-2', version: 2 });
-    expect(same.summary).to.include('nothing to do: v2 already runs');
-    expect(planRelease(requestOf(), state({ state: 'stopped' })).changes).to.have.lengthOf(1);
-    const sick = { checks: [{ name: 'web', status: 'critical' }] };
-    expect(planRelease(requestOf(), state(sick)).changes).to.have.lengthOf(1);
+
+    it('changes nothing when it is well and was proven so', () => {
+      const same = planRelease(requestOf({ releaseId: 'r-3' }), running('healthy'));
+      expect(same).to.deep.include({ changes: [], writes: [] });
+      expect(same.release).to.deep.include({ id: 'r-2', version: 2 });
+      expect(same.summary).to.include('nothing to do: v2 already runs');
+      const sick = { checks: [{ name: 'web', status: 'critical' }] };
+      for (const change of [{ state: 'stopped' }, sick])
+        expect(planRelease(requestOf(), running('healthy', change)).changes).to.have.lengthOf(1);
+    });
+
+    it('deploys it again where no deploy has proven it, unless that would prove nothing either', () => {
+      for (const health of ['unwatched', 'pending', 'failed'])
+        expect(planRelease(requestOf(), running(health)).changes).to.have.lengthOf(1);
+      expect(planRelease(requestOf({ detach: true }), running('unwatched')).changes).to.deep.equal([]);
+    });
   });
 
   describe('of the release to go back to', () => {
