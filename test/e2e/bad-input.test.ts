@@ -216,7 +216,7 @@ const NOT_UNDERSTOOD: Readonly<Record<string, BadInput>> = {
   'an API that is no URL': {
     args: DEPLOY,
     env: { DEPLOYER_API_URL: 'localhost' },
-    says: /^✖ DEPLOYER_API_URL: the API is named by a URL that begins with .*\n  Try: write http:\/\/localhost\n/,
+    says: /^✖ DEPLOYER_API_URL: the API is named by a URL that begins with .*\n {2}Try: write http:\/\/localhost\n/,
   },
   'no token': {
     args: DEPLOY,
