@@ -5,14 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { runLanes } from './test-lanes.mjs';
 
-const BUILDS = 'test/e2e/{build,build-*,demo,deploy-build,engine-gone,real-machines}.test.ts';
-/** Side by side. The first waits for engines more than for a processor, and costs the others little. */
-const LANES = [
-  [BUILDS],
-  ['test/e2e/**/*.test.ts', '--ignore', BUILDS],
-  ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts'],
-];
-const ONE_LANE = [['test/{e2e,unit,integration}/**/*.test.ts']];
+/** Of about the same length. */
+const LANES = [['test/e2e/**/*.test.ts'], ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts']];
 
 const args = process.argv.slice(2);
 const files = args.filter((arg) => /^(\.\/)?test\//.test(arg));
@@ -22,7 +16,7 @@ if (!unitOnly && process.env.DEPLOYER_TEST_PREPARED === undefined) {
   run(process.execPath, ['scripts/install-test-parts.mjs']);
   run(process.execPath, ['scripts/build.mjs']);
 }
-const everything = availableParallelism() > 1 ? LANES : ONE_LANE;
+const everything = availableParallelism() > 1 ? LANES : [LANES.flat()];
 const lanes = files.length > 0 ? [[]] : everything;
 const options = process.env.CI === 'true' ? ['--forbid-only'] : [];
 if (process.stdout.isTTY) options.push('--color');

@@ -188,8 +188,9 @@ describe('deployer build, when something is wrong or odd', function () {
     await using context = await makeContext({
       Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
       'sub/growing': 'x',
+      // All that is sent at a time: it grows many times between being told and being sent.
+      ...Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`large-${name}`, Buffer.alloc(2 ** 24)])),
     });
-    // Without a pause: between being told and being sent lies a turn of the engine's, in which it grows many times.
     const growing = spawn('sh', ['-c', 'while printf more >> sub/growing; do :; done'], {
       cwd: context.path,
     });
