@@ -189,7 +189,7 @@ describe('deployer build, when something is wrong or odd', function () {
       Dockerfile: `FROM ${BASE}\nCOPY . /app\n`,
       'sub/growing': 'x',
       // All that is sent at a time: it grows many times between being told and being sent.
-      ...Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`large-${name}`, Buffer.alloc(2 ** 24)])),
+      ...Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`large-${name}`, Buffer.alloc(4 * MIB)])),
     });
     const growing = spawn('sh', ['-c', 'while printf more >> sub/growing; do :; done'], {
       cwd: context.path,
