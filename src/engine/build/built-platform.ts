@@ -67,12 +67,12 @@ export function isFor(wanted: Platform, found: Platform): boolean {
 
 /** As the engine has it; its word at the end of a build does not say. */
 export async function platformOf(id: string, engine: Engine, signal: AbortSignal): Promise<Platform> {
-  const { Os, Architecture, Variant } = (await engine.json({ path: `/images/${id}/json`, signal })) as {
-    readonly Os?: string;
-    readonly Architecture?: string;
-    readonly Variant?: string;
-  };
-  const [os, architecture, variant] = [Os, Architecture, Variant].map((part) => cleanLine(part ?? '', 40));
+  const found = Object(await engine.json({ path: `/images/${id}/json`, signal })) as Readonly<
+    Record<'Os' | 'Architecture' | 'Variant', unknown>
+  >;
+  const [os, architecture, variant] = [found.Os, found.Architecture, found.Variant].map((part) =>
+    typeof part === 'string' ? cleanLine(part, 40) : '',
+  );
   return { os: os ?? '', architecture: architecture ?? '', ...(variant ? { variant } : {}) };
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { isFor, originOf, platformDue } from '../../../../src/engine/build/built-platform.js';
+import { isFor, originOf, platformDue, platformOf } from '../../../../src/engine/build/built-platform.js';
+import type { Engine } from '../../../../src/engine/engine.js';
 
 const ARM64 = { os: 'linux', architecture: 'arm64' };
 const HOST = 'linux/amd64';
@@ -36,5 +37,13 @@ describe('the platform that an image has to be for', () => {
     expect(isFor({ ...arm, variant: 'v6' }, { ...arm, variant: 'v7' })).to.equal(false);
     expect(isFor(ARM64, arm)).to.equal(false);
     expect(isFor(ARM64, { ...ARM64, os: 'windows' })).to.equal(false);
+  });
+
+  it('is unknown, not a bug, where an engine answers with no document, or with one of other types', async () => {
+    for (const answer of [undefined, null, { Os: 7, Architecture: ['arm64'], Variant: {} }]) {
+      const engine = { json: () => Promise.resolve(answer) } as unknown as Engine;
+      const found = await platformOf('sha256:1', engine, new AbortController().signal);
+      expect(found).to.deep.equal({ os: '', architecture: '' });
+    }
   });
 });
