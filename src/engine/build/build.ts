@@ -13,7 +13,8 @@ import { authMethods, healthMethods, secretMethods } from '../session/services.j
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
 import { openSession } from '../session/session.js';
 import { originOf, type PinnedPlatform } from './built-platform.js';
-import { BuildError, buildFailed, copiedIn, type BuildFailure } from './failure.js';
+import { copiedIn } from './copied-paths.js';
+import { BuildError, buildFailed, type BuildFailure } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { buildQuery, type BuildSettings } from './query.js';
 import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';

@@ -16,7 +16,8 @@ import { isFor, originOf, otherPlatform, platformDue, platformOf } from './built
 import { refuseInstructionsBeyondClassic, type ClassicBuilder } from './builder.js';
 import { placeInArchive, type ClassicDockerfile } from './classic-dockerfile.js';
 import { ClassicTrace, ContextTrace } from './classic-trace.js';
-import { BuildError, buildFailed, copiedIn } from './failure.js';
+import { copiedIn } from './copied-paths.js';
+import { BuildError, buildFailed } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
 import { classicQuery } from './query.js';
 

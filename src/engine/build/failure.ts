@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import { DeployerError, type ErrorCode } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { formatPlatform } from '../../oci/platform.js';
@@ -7,6 +6,7 @@ import type { LeftOut } from '../context/left-out.js';
 import type { AskedLogins } from '../login.js';
 import { lineOfBaseImage } from './base-images.js';
 import { baseRefused } from './base-refusal.js';
+import { copiedBy } from './copied-paths.js';
 import { instructionsOf, lineOfStep } from './dockerfile-lines.js';
 import { couldNotStart, LOOK_AT_ENGINE } from './engine-fault.js';
 import type { FailedStep } from './progress.js';
@@ -29,7 +29,7 @@ export interface BuildFailure {
     readonly host: string;
   };
   readonly buildArgs?: Readonly<Record<string, string>>;
-  /** Of what the Dockerfile copies from the context (`copiedIn`), what the build did not get. */
+  /** Of what the Dockerfile copies from the context (copied-paths.ts), what the build did not get. */
   readonly leftOut?: readonly LeftOut[];
   /** The ids that were given; undefined where the builder takes no secrets. */
   readonly secrets?: readonly string[];
@@ -156,21 +156,6 @@ function secretsNotGiven(
   };
 }
 
-/** The paths in the context that COPY and ADD name, as far as that can be told without a build. */
-export function copiedIn(dockerfile: string): string[] {
-  return instructionsOf(dockerfile).flatMap(({ text }) => sourcesOf(text));
-}
-
-function sourcesOf(instruction: string): string[] {
-  const [keyword = '', ...words] = instruction.split(' ');
-  if (!/^(?:COPY|ADD)$/.test(keyword) || words.some((word) => word.startsWith('--from='))) return [];
-  const sources = words.filter((word) => !word.startsWith('--')).slice(0, -1);
-  return sources
-    .filter((source) => !/[$*?[\]"'<]|:\/\//.test(source))
-    .map((source) => posix.normalize(`/${source}`).replace(/^\/|\/$/g, ''))
-    .filter((source) => source !== '');
-}
-
 /** The engine does not know of a file that an ignore file keeps from it. */
 function notSent(
   { dockerfile, leftOut = [] }: BuildFailure,
@@ -179,7 +164,7 @@ function notSent(
 ): Explanation | undefined {
   if (!/not found|no such file|does not exist|filtered out|no source files/i.test(reason)) return undefined;
   const failed = instructionsOf(dockerfile.text).find((instruction) => instruction.line === line);
-  const sources = failed === undefined ? [] : sourcesOf(failed.text);
+  const sources = failed === undefined ? [] : copiedBy(failed.text);
   const [file] = leftOut.filter(({ path }) => sources.includes(path));
   if (file === undefined) return undefined;
   const [by, pattern] = [`${file.by}:${file.line}`, cleanLine(file.pattern, 80)];
