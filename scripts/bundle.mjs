@@ -112,14 +112,15 @@ const SLIMMED = [
     // undici parses HTTP with WebAssembly. V8 would compile that a second time, optimised, on the first answer, and Node
     // waits for it at the end: 100 ms for nothing in a process that reads a few answers. The budget until it does so is
     // taken when the module is made, right after this; with any flag but its own V8 takes no code cache, not even of
-    // Node's modules, so it is put back at once. Later versions of V8 take no flag once they run.
+    // Node's modules, so it is put back at once. What it is put back to is V8's own: other versions are left alone.
     module: '../llhttp/llhttp_simd-wasm.js',
     importer: UNDICI,
     contents: `
-      if (/^v2[0-3]\\./.test(process.version)) {
+      const budget = { 20: 1_800_000, 22: 13_000_000, 24: 13_000_000 }[process.versions.node.split('.')[0]];
+      if (budget !== undefined) {
         const { setFlagsFromString } = require('node:v8');
         setFlagsFromString('--wasm-tiering-budget=2000000000');
-        process.nextTick(setFlagsFromString, '--wasm-tiering-budget=1800000');
+        process.nextTick(setFlagsFromString, '--wasm-tiering-budget=' + budget);
       }
       module.exports = ${fileOf('llhttp_simd.wasm')}`,
   },

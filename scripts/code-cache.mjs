@@ -47,13 +47,16 @@ function tell(folder, packs) {
   writeFileSync(join(folder, 'code-cache.json'), JSON.stringify({ v8: process.versions.v8, packs }));
 }
 
-/** An object literal, of the chunks' functions by name; in Latin-1, as bin/run.js reads it. */
+/**
+ * The chunks' functions by name, in Latin-1, as bin/run.js reads it: what the script evaluates to, and what `require`
+ * gives, where another V8 runs it.
+ */
 function writePack(folder, pack, chunks) {
   const functions = chunks.map((chunk) => {
     const code = readFileSync(join(folder, chunk), 'utf8');
     return `${JSON.stringify(chunk)}:function(exports,require,module,__filename,__dirname){${code}\n}`;
   });
-  const text = `({${functions.join(',\n')}})`;
+  const text = `(typeof module==='undefined'?{}:module).exports={${functions.join(',\n')}}`;
   const bytes = Buffer.from(text, 'latin1');
   // esbuild escapes what is not ASCII, but for regular expressions.
   if (bytes.toString('latin1') !== text) throw new Error(`${pack} holds characters beyond Latin-1`);
