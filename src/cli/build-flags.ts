@@ -41,6 +41,11 @@ export const buildFlags = {
     helpValue: 'REF|type=registry,ref=REF[,mode=max]|type=inline',
     summary: 'Push what the steps made there, for --cache-from; inline: inside of the image. Repeatable.',
   }),
+  'direct-push': boolean({
+    default: false,
+    summary:
+      'The builder pushes what it built by itself: no other build can take the name before. Told by step, not by layer; it takes the containerd store.',
+  }),
   provenance: string({
     options: ['auto', 'off', 'min', 'max'],
     default: 'auto',

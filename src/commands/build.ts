@@ -8,6 +8,7 @@ import { registryOptions } from '../cli/registry-options.js';
 import { contextAt, dockerfileAt } from '../config/build-files.js';
 import { readBuildFlags } from '../config/build-settings.js';
 import { buildImage, type BuildImageRequest, type BuildImageResult } from '../deploy/build-image.js';
+import type { Push } from '../engine/build/output.js';
 import { readCacheFlags } from '../engine/build/cache.js';
 import { reachEngine } from '../engine/reach.js';
 import { parseImageLocation } from '../image/location.js';
@@ -96,6 +97,14 @@ export default class Build extends BaseCommand {
   }
 }
 
+/** @throws DeployerError `usage` */
+function pushOf({ push, 'direct-push': direct }: Parsed['flags']): Push {
+  if (direct && !push)
+    throw new DeployerError('usage', '--direct-push: nothing is pushed', { suggestions: ['add --push'] });
+  if (direct) return 'direct';
+  return push ? 'from-store' : 'none';
+}
+
 /** @throws DeployerError `image_source_unsupported` for a file: an engine writes none */
 function nameToBuild(text: string): Reference {
   const location = parseImageLocation(text);
@@ -125,7 +134,7 @@ async function requestOf(
     context: await contextAt(args.context, CALL),
     dockerfile: await dockerfileAt(flags.dockerfile ?? join(args.context, 'Dockerfile'), process.stdin),
     ...readBuildFlags(flags, env, CALL),
-    push: flags.push,
+    push: pushOf(flags),
     platforms: parsePlatforms(flags.platform ?? [], '--platform'),
     ...readCacheFlags(flags),
   };

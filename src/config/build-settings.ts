@@ -16,6 +16,7 @@ export interface BuildFlagValues {
   readonly 'no-cache': boolean;
   readonly ssh?: readonly string[] | undefined;
   readonly provenance: string;
+  readonly 'direct-push'?: boolean | undefined;
 }
 
 /** How a command that builds is called, for what it suggests. */
@@ -32,6 +33,8 @@ export interface FlagSettings {
   readonly targetFrom?: string;
   readonly noCache: boolean;
   readonly provenance: 'auto' | 'off' | 'min' | 'max';
+  /** The builder pushes what it built, not the engine from its store. */
+  readonly pushesDirectly?: true;
   /** seconds since 1970; `buildArgs` has it too */
   readonly sourceDateEpoch?: number;
 }
@@ -78,6 +81,7 @@ function settingsOf(
     noCache: flags['no-cache'],
     // oclif lets no other through.
     provenance: flags.provenance as FlagSettings['provenance'],
+    ...(flags['direct-push'] === true ? { pushesDirectly: true } : {}),
     ...(target === undefined ? {} : { target }),
     ...(target === undefined || targetFrom === undefined ? {} : { targetFrom }),
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),

@@ -77,7 +77,7 @@ function flagsGiven(flags: DeployBuildFlags): string[] {
   ];
   return [
     ...names.filter((name) => flags[name] !== undefined),
-    ...(flags['no-cache'] ? ['no-cache'] : []),
+    ...(['no-cache', 'direct-push'] as const).filter((name) => flags[name] === true),
     ...(flags.provenance === 'auto' ? [] : ['provenance']),
   ].map((name) => `--${name}`);
 }

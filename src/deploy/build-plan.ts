@@ -1,5 +1,5 @@
 import type { BuildEpoch } from '../engine/build/epoch.js';
-import type { BuildOutput } from '../engine/build/query.js';
+import { pushesDirectly, type BuildOutput } from '../engine/build/query.js';
 import type { Capabilities } from '../image/capabilities.js';
 import type { ImageShape } from '../image/shape.js';
 import { DeployerError } from '../lib/errors.js';
@@ -76,7 +76,7 @@ export function makeBuildPlan<State, R extends ReleasePlan>(
     steps: [
       { step: 'adapt', action: adapted.action, summary: describeForm(build, adapted) },
       { step: 'build', action: 'build', summary: describeBuild(build) },
-      { step: 'push', action: 'push', summary: `to ${formatReference(reference)}` },
+      { step: 'push', action: 'push', summary: describePush(build) },
       ...copySteps(adapted),
       { step: 'release', action: 'release', summary: `Release v${version} (${release.summary})` },
     ],
@@ -147,6 +147,10 @@ function describeBuild({ context, dockerfile, provenance, epoch, engine }: Plann
   return `${context} with ${dockerfile}, provenance ${provenance.mode} (${provenance.reason})${times}, by ${engine.name}`;
 }
 
+function describePush({ reference, output }: PlannedBuild): string {
+  return `to ${formatReference(reference)}${pushesDirectly(output) ? ', straight from the build' : ''}`;
+}
+
 function describeEpoch({ seconds, reach }: BuildEpoch): string {
   const time = new Date(seconds * 1000).toISOString().replace('.000', '');
   const dated = {
@@ -163,20 +167,14 @@ function copySteps({ to }: Adapted): PlanStep[] {
     : [{ step: 'push', action: 'copy', summary: `from there to ${repositoryOf(to)}` }];
 }
 
-function writesOf({ reference, engine, platform }: PlannedBuild): PlannedWrite[] {
-  const repository = repositoryOf(reference);
-  const name = formatReference(reference);
+function writesOf({ reference, engine, platform, output }: PlannedBuild): PlannedWrite[] {
+  const url = `${engine.address}/images/${repositoryOf(reference)}/push`;
+  const built = `build ${formatReference(reference)} for ${formatPlatform(platform)}; the engine keeps it`;
+  const pushed = `the engine sends ${reference.domain} what it has not, and sets the tag ${reference.tag}`;
+  const isDirect = pushesDirectly(output);
   return [
-    {
-      method: 'POST',
-      url: `${engine.address}/build`,
-      summary: `build ${name} for ${formatPlatform(platform)}; the engine keeps it`,
-    },
-    {
-      method: 'POST',
-      url: `${engine.address}/images/${repository}/push`,
-      summary: `the engine sends ${reference.domain} what it has not, and sets the tag ${reference.tag}`,
-    },
+    { method: 'POST', url: `${engine.address}/build`, summary: isDirect ? `${built}; ${pushed}` : built },
+    ...(isDirect ? [] : [{ method: 'POST', url, summary: pushed }]),
   ];
 }
 

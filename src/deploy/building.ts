@@ -1,6 +1,6 @@
 import type { FlagSettings } from '../config/build-settings.js';
 import type { DockerfileSource } from '../engine/build/build.js';
-import type { BuildSettings } from '../engine/build/query.js';
+import { pushesDirectly, type BuildSettings } from '../engine/build/query.js';
 import type { PushedLayer } from '../engine/push-layers.js';
 import type { OpenSourcePorts } from '../image/open-source.js';
 import type { PrivacyPorts } from '../image/privacy.js';
@@ -79,7 +79,10 @@ export class Building {
     const dockerfile = await source.dockerfile.read();
     const account = new BuildAccount(steps);
     const image = await ImageBuild.prepare(
-      { ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode, push: true },
+      {
+        ...{ ...source, reference, dockerfile, platforms: [platform], provenance: provenance.mode },
+        push: source.pushesDirectly === true ? 'direct' : 'from-store',
+      },
       {
         ...ports,
         findLogin: (host) => ports.privacy.credentials.find(host, reference.path),
@@ -104,9 +107,7 @@ export class Building {
   /** Carries it out: both steps, and nothing else. */
   async run(): Promise<{ readonly pushed: Pushed; readonly result: Omit<BuildImageResult, 'durations'> }> {
     const built = await this.#steps.run('build', STEP_TITLE.build, async () => {
-      const value = await this.#image
-        .build()
-        .catch(telling('the build was ended: nothing was pushed, nothing released'));
+      const value = await this.#image.build().catch(telling(buildEnded(this.planned)));
       const sent = `${formatSize(value.contextBytesSent)} of the context sent`;
       return { value, summary: `${this.#account.describe()}; ${sent}` };
     });
@@ -125,6 +126,13 @@ function telling(fact: string): (error: unknown) => never {
   return (error) => {
     throw error instanceof DeployerError && error.code === 'interrupted' ? error.withEvidence(fact) : error;
   };
+}
+
+function buildEnded({ output, reference }: PlannedBuild): string {
+  const pushed = pushesDirectly(output)
+    ? `what was sent to ${formatReference(reference)} by then may stay there`
+    : 'nothing was pushed';
+  return `the build was ended: ${pushed}, nothing released`;
 }
 
 function pushEnded(reference: Reference): string {

@@ -40,18 +40,18 @@ export async function pushImage(
       signal,
     });
     for await (const line of readJsonLines(answer)) {
-      if (typeof line['error'] === 'string') throw refused(reference, login, line['error']);
+      if (typeof line['error'] === 'string') throw pushRefused(reference, login, line['error']);
       digest = digestIn(line, reference.tag) ?? digest;
       const layer = layers.read(line);
       if (layer !== undefined) onProgress(layers.sum.current, layers.sum.total, layer);
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof EngineRefusal) throw refused(reference, login, error.message);
+    if (error instanceof EngineRefusal) throw pushRefused(reference, login, error.message);
     throw error instanceof DeployerError ? error : engineLost(error, `POST /images/${name}/push`);
   }
   if (digest !== undefined) return digest;
-  throw refused(reference, login, 'the engine told no digest of what it pushed');
+  throw pushRefused(reference, login, 'the engine told no digest of what it pushed');
 }
 
 /** A graphdriver store tells it as data, the containerd store as a line for people. */
@@ -67,7 +67,11 @@ function digestIn(line: Readonly<Record<string, unknown>>, tag: string): Digest 
 }
 
 /** The engine passes on what the registry said; its text is all there is to tell by. */
-function refused(reference: Reference, login: RegistryLogin | undefined, text: string): DeployerError {
+export function pushRefused(
+  reference: Reference,
+  login: RegistryLogin | undefined,
+  text: string,
+): DeployerError {
   const reason = cleanLine(text, 500);
   const code = codeOf(reason);
   const asked = login && loginOf(login);

@@ -91,6 +91,41 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     }
   });
 
+  it('--direct-push sends what was built straight from the build: one or several platforms, attested, at another time, with credentials', async () => {
+    await using server = await startTokenServer({ accounts: { alice: 'horse' } });
+    await using closed = await startDockerRegistry({ auth: { kind: 'token', server } });
+    await using config = await makeContext({
+      'config.json': JSON.stringify({
+        auths: { [closed.host]: { auth: Buffer.from('alice:horse').toString('base64') } },
+      }),
+    });
+    await using context = await makeContext({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    const env = { DOCKER_HOST: engine.dockerHost, DOCKER_CONFIG: config.path };
+    for (const [tag, mediaType, more] of [
+      ['one', DOCKER_MANIFEST, {}],
+      ['attested', INDEX, { flags: ['--provenance', 'max'] }],
+      ['several', DOCKER_LIST, { flags: ['--platform', 'linux/amd64,linux/arm64'] }],
+      ['dated', DOCKER_MANIFEST, { env: { SOURCE_DATE_EPOCH: '1700000000' } }],
+    ] as const) {
+      const reference = `${closed.host}/direct:${tag}`;
+      const { flags = [] } = more as { readonly flags?: readonly string[] };
+      const { code, stdout, stderr } = await runProgram(
+        ['build', context.path, '--tag', reference, '--push', '--direct-push', ...flags, '--json'],
+        { env: { ...env, ...('env' in more ? more.env : {}) } },
+      );
+      expect(code, stdout + stderr).to.equal(0);
+      const { digest, imageId, ...result } = documentIn('build', stdout);
+      expect(result, tag).to.deep.include({ mediaType, pushed: true });
+      // No push of the engine's came after it.
+      expect(stderr, tag).to.not.match(/^layer [0-9a-f]{12} /m);
+      expect(digest, tag).to.equal(imageId);
+      const stored = await runProgram(['image', 'inspect', reference, '--json'], { env });
+      expect(documentIn('inspection', stored.stdout).digest, tag).to.equal(digest);
+      // The engine keeps it as well.
+      expect((await engine.docker.getImage(reference).inspect()).Id, tag).to.equal(digest);
+    }
+  });
+
   it('finds steps again in a cache that was pushed, with credentials, and in an image that holds its own', async () => {
     await using closed = await startDockerRegistry({
       auth: { kind: 'basic', user: 'alice', password: 'horse' },
@@ -275,13 +310,16 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       [full.host, {}, 7, 'the disk is full'],
       ['127.0.0.1:1', {}, 7, 'connection refused'],
     ] as const) {
-      const finished = await runProgram(['build', context.path, '--tag', `${host}/refused401x:1`, '--push'], {
-        env: { DOCKER_HOST: engine.dockerHost, ...env },
-      });
-      expect(finished.code, finished.stderr).to.equal(code);
-      expect(finished.stderr, finished.stderr).to.match(
-        new RegExp(`^✖ ${host}/refused401x could not be pushed: .*${says}`, 'm'),
-      );
+      for (const direct of [[], ['--direct-push']]) {
+        const finished = await runProgram(
+          ['build', context.path, '--tag', `${host}/refused401x:1`, '--push', ...direct],
+          { env: { DOCKER_HOST: engine.dockerHost, ...env } },
+        );
+        expect(finished.code, finished.stderr).to.equal(code);
+        expect(finished.stderr, finished.stderr).to.match(
+          new RegExp(`^✖ ${host}/refused401x could not be pushed: .*${says}`, 'm'),
+        );
+      }
     }
   });
 

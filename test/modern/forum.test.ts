@@ -93,6 +93,26 @@ describe("the forum's flow whole: Docker 28 builds, docker-registry 2.8 keeps, t
     expect(await running()).to.deep.equal([['started', `${repository}@${built.digest}`]]);
   });
 
+  it('one that is missing is built, pushed straight from the build where that is asked for, and released', async () => {
+    const args = ['deploy', context.path, '--image', `${repository}:direct`, '--direct-push', '--json'];
+    const planned = await run(...args, '--dry-run');
+    expect(planned.code, planned.stderr).to.equal(0);
+    const { plan } = documentIn('plan', planned.stdout);
+    expect(plan.steps.find(({ step }) => step === 'push')?.summary).to.contain('straight from the build');
+    const urls = plan.writes.map(({ url }) => url);
+    expect(urls.filter((url) => url.startsWith(engine.dockerHost))).to.deep.equal([
+      `${engine.dockerHost}/build`,
+    ]);
+    const finished = await run(...args);
+    expect(finished.code, finished.stdout + finished.stderr).to.equal(0);
+    expect(finished.stderr).to.not.match(/^layer [0-9a-f]{12} /m);
+    const { image, status } = documentIn('deploy', finished.stdout);
+    expect({ status, digest: image.digest }).to.deep.equal({
+      ...{ status: 'succeeded', digest: await digestIn('direct') },
+    });
+    expect(await running()).to.deep.equal([['started', `${repository}@${image.digest}`]]);
+  });
+
   it('the same goes to a target that takes no index by the manifest of its platform', async () => {
     await build('pinned', 'min');
     const found = await inspect('pinned');

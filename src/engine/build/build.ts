@@ -4,9 +4,11 @@ import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
+import { parseReference } from '../../oci/reference.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
-import { keepingAsked, type FindLogin } from '../login.js';
+import { keepingAsked, type AskedLogins, type FindLogin } from '../login.js';
+import { pushRefused } from '../push.js';
 import { leftOutOf } from '../context/left-out.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
@@ -16,7 +18,7 @@ import { originOf, type PinnedPlatform } from './built-platform.js';
 import { copiedIn } from './copied-paths.js';
 import { BuildError, buildFailed, type BuildFailure } from './failure.js';
 import { BuildProgress, type BuildEvent } from './progress.js';
-import { buildQuery, type BuildSettings } from './query.js';
+import { buildQuery, pushesDirectly, type BuildSettings } from './query.js';
 import { needsSolve, solve, type BuildSources, type SolvePorts } from './solve.js';
 import { decodeTrace, type Trace } from './trace.js';
 
@@ -98,6 +100,8 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     signal.throwIfAborted();
     if (refused !== undefined) throw refused;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
+    const unpushed = unpushedIn(error.message, request, logins.asked);
+    if (unpushed !== undefined) throw unpushed;
     const text = await textOf(dockerfile);
     throw buildFailed({
       message: error.message,
@@ -109,6 +113,19 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       ...askedOf(request, ports),
     });
   }
+}
+
+/** Of an image that is whole, and that its builder could not push. */
+function unpushedIn(
+  message: string,
+  { output, tags: [tag = ''] }: Pick<BuildSettings, 'output' | 'tags'>,
+  logins: AskedLogins,
+): DeployerError | undefined {
+  if (!pushesDirectly(output)) return undefined;
+  const [, reason] = /failed to push [^ ]+: (.*)/s.exec(message) ?? [];
+  if (reason === undefined) return undefined;
+  const reference = parseReference(tag);
+  return pushRefused(reference, logins.get(reference.domain), reason);
 }
 
 /** What a failure is explained by, beside the engine's words. */

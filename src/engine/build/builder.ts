@@ -6,8 +6,10 @@ import {
   ATTESTING_API,
   gettingTheStore,
   TAKES_CONTAINERD,
+  WITHOUT_DIRECT_PUSH,
   withoutProvenance,
   type Provenance,
+  type Push,
 } from './output.js';
 import type { BuildSettings } from './query.js';
 
@@ -65,6 +67,7 @@ export interface ClassicRequest extends Pick<BuildSettings, 'platforms' | 'cache
   readonly secretIds: readonly string[];
   readonly hasSsh: boolean;
   readonly provenance: Provenance;
+  readonly push: Push;
   /** `fly.toml:6: build.provenance`; `--provenance` unless told. */
   readonly provenanceFrom?: string;
 }
@@ -77,7 +80,7 @@ const PLATFORM_API = [1, 32] as const;
  * @throws DeployerError `build_unavailable`
  */
 export function refuseBeyondClassic(
-  { secretIds, hasSsh, provenance, provenanceFrom, platforms, cacheFrom, cacheTo }: ClassicRequest,
+  { secretIds, hasSsh, provenance, provenanceFrom, push, platforms, cacheFrom, cacheTo }: ClassicRequest,
   builder: ClassicBuilder,
 ): void {
   if (secretIds.length > 0) {
@@ -96,6 +99,8 @@ export function refuseBeyondClassic(
   }
   if (cacheTo.some(({ type }) => type === 'registry'))
     throw beyondStore('--cache-to', "can't push a cache by itself", builder);
+  if (push === 'direct')
+    throw beyondStore('--direct-push', "can't push by itself", builder, [`or ${WITHOUT_DIRECT_PUSH}`]);
   if (platforms.length > 1) {
     const instead = ['or build for one: --platform OS/ARCH'];
     throw beyondStore('--platform', 'builds for one platform at a time', builder, instead);

@@ -7,6 +7,9 @@ import type { BuildOutput, BuildSettings } from './query.js';
 export const PROVENANCE = ['auto', 'off', 'min', 'max'] as const;
 export type Provenance = (typeof PROVENANCE)[number];
 
+/** Whether what is built goes to its registry: by the engine from its store, or straight from the build. */
+export type Push = 'none' | 'from-store' | 'direct';
+
 /** BuildKit 0.11, the first to attest, came with Engine 24 (API 1.43). */
 export const ATTESTING_API = [1, 43] as const;
 /** For the evidence. */
@@ -27,7 +30,7 @@ export function gettingTheStore({ product, apiVersion }: EngineCapabilities): st
  * @throws DeployerError `build_unavailable` when the engine would leave out without a word what is asked for
  */
 export function decideOutput(
-  { provenance, provenanceFrom, platforms, cacheTo, sourceDateEpoch }: Asked,
+  { provenance, provenanceFrom, platforms, cacheTo, sourceDateEpoch, push }: Asked,
   engine: EngineCapabilities,
 ): BuildOutput {
   const mode = provenance === 'auto' ? 'off' : provenance;
@@ -47,15 +50,25 @@ export function decideOutput(
       'keep it inside of the image: --cache-to type=inline',
     );
   }
+  if (push === 'direct' && !isContainerd) {
+    throw unavailable(
+      engine,
+      "--direct-push: this engine can't push what it builds by itself",
+      WITHOUT_DIRECT_PUSH,
+    );
+  }
   const epoch = decideEpoch(sourceDateEpoch, 'buildkit', engine);
-  const times = epoch?.reach === 'all' ? ({ clampsTimes: true } as const) : {};
+  const more = {
+    ...(epoch?.reach === 'all' ? ({ clampsTimes: true } as const) : {}),
+    ...(push === 'direct' ? ({ isPushed: true } as const) : {}),
+  };
   if (mode === 'off') {
     return isContainerd
-      ? { store: 'containerd', mediaTypes: 'docker', provenance: 'off', ...times }
+      ? { store: 'containerd', mediaTypes: 'docker', provenance: 'off', ...more }
       : { store: 'graphdriver' };
   }
   if (isContainerd && isAtLeast(engine.apiVersion, ATTESTING_API)) {
-    return { store: 'containerd', mediaTypes: 'oci', provenance: mode, ...times };
+    return { store: 'containerd', mediaTypes: 'oci', provenance: mode, ...more };
   }
   throw unavailable(
     engine,
@@ -63,6 +76,8 @@ export function decideOutput(
     withoutProvenance(provenanceFrom),
   );
 }
+
+export const WITHOUT_DIRECT_PUSH = 'leave it out: the engine pushes from its store';
 
 /** How to ask for none. */
 export function withoutProvenance(from: string | undefined): string {
@@ -73,6 +88,7 @@ export function withoutProvenance(from: string | undefined): string {
 
 type Asked = Pick<BuildSettings, 'platforms' | 'cacheTo' | 'sourceDateEpoch'> & {
   readonly provenance: Provenance;
+  readonly push: Push;
   /** `fly.toml:6: build.provenance`; `--provenance` unless told. */
   readonly provenanceFrom?: string;
 };

@@ -30,9 +30,16 @@ export type BuildOutput =
       readonly store: 'containerd';
       readonly mediaTypes: 'oci' | 'docker';
       readonly provenance: 'off' | 'min' | 'max';
+      /** The builder pushes it when it is stored. */
+      readonly isPushed?: true;
       /** No file in the layers that are made is younger than SOURCE_DATE_EPOCH. */
       readonly clampsTimes?: true;
     };
+
+/** Whether the builder pushes what it made by itself. */
+export function pushesDirectly(output: BuildOutput): boolean {
+  return output.store === 'containerd' && output.isPushed === true;
+}
 
 /** The parameters of `POST /build?version=2`, without those of its session. */
 export function buildQuery(settings: BuildSettings): Record<string, string | readonly string[]> {
@@ -83,7 +90,10 @@ export function exporterOf(output: BuildOutput): {
 } {
   if (output.store === 'graphdriver') return { type: 'moby', attributes: {} };
   // Always said: the default differs between versions of BuildKit.
-  const attributes = { 'oci-mediatypes': String(output.mediaTypes === 'oci') };
+  const attributes = {
+    'oci-mediatypes': String(output.mediaTypes === 'oci'),
+    ...(pushesDirectly(output) ? { push: 'true' } : {}),
+  };
   if (output.clampsTimes !== true) return { type: 'moby', attributes };
   // Not Docker's own: that one unpacks what it stores, which BuildKit refuses to do with times that it wrote anew
   // (moby/buildkit#4230). The engine unpacks this when it is run.

@@ -31,7 +31,7 @@ describe('SOURCE_DATE_EPOCH with an engine', () => {
   });
 
   it('changes the exporter where it reaches all, and nothing else', () => {
-    const asked = { provenance: 'auto', platforms: [], cacheTo: [] } as const;
+    const asked = { provenance: 'auto', platforms: [], cacheTo: [], push: 'none' } as const;
     const attributesWith = (sourceDateEpoch: number | undefined, engine: EngineCapabilities) =>
       exporterOf(
         decideOutput({ ...asked, ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }) }, engine),

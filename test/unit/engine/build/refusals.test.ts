@@ -14,7 +14,7 @@ const WITH_STORE =
 const AMD64 = { os: 'linux', architecture: 'amd64' };
 const ARM64 = { os: 'linux', architecture: 'arm64' };
 const CACHE = { type: 'registry', attributes: { ref: 'r.example/cache:1' } } as const;
-const PLAIN = { provenance: 'off', platforms: [AMD64], cacheFrom: [], cacheTo: [] } as const;
+const PLAIN = { provenance: 'off', platforms: [AMD64], cacheFrom: [], cacheTo: [], push: 'none' } as const;
 
 const DOCKER_20: EngineCapabilities = {
   ...{ product: 'docker', version: '20.10.24', apiVersion: '1.41', buildKit: true },
@@ -28,6 +28,7 @@ describe('what an engine can not build', () => {
     ['a provenance', { provenance: 'min' }],
     ['several platforms', { platforms: [AMD64, ARM64] }],
     ['a cache that is pushed', { cacheTo: [CACHE] }],
+    ['a push straight from the build', { push: 'direct' }],
   ] as const) {
     it(`is refused with the engine that it takes: ${what}`, () => {
       const old = thrownBy(() => decideOutput({ ...PLAIN, ...asked }, DOCKER_20));
