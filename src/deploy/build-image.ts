@@ -19,7 +19,7 @@ import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
 import { DeployerError } from '../lib/errors.js';
-import type { Digest } from '../oci/digest.js';
+import { isDigest, type Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { readSecrets, type SecretPorts } from './build-secrets.js';
 import { staysInRegistry } from './kept-image.js';
@@ -173,16 +173,13 @@ export class ImageBuild {
   }
 
   /**
-   * From the engine's store, unless the builder has done so by itself: that begins when all is stored, too, so it is no
-   * faster, and tells of no layer and no byte (measured on Docker 28).
-   *
    * What the registry has after a push is asked of the registry: the engine's word is not taken for it.
    */
   async push({ id, pinned }: Built): Promise<Pushed> {
     const { search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;
     const started = clock.now();
-    const pushed = pushesDirectly(this.output) ? (id as Digest) : await this.#pushFromStore();
+    const pushed = await this.#send(id);
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
     const inspected = await inspectImage({
@@ -199,7 +196,12 @@ export class ImageBuild {
     return { found, digest: pushed, mediaType, kind, attestations, durationMs: clock.now() - started };
   }
 
-  async #pushFromStore(): Promise<Digest> {
+  /**
+   * From the engine's store, unless the builder has done so by itself: that begins when all is stored, too, so it is no
+   * faster, and tells of no layer and no byte (measured on Docker 28).
+   */
+  async #send(id: string): Promise<Digest> {
+    if (pushesDirectly(this.output) && isDigest(id)) return id;
     const { findLogin, onPush, signal } = this.#ports;
     const { reference } = this.#request;
     const login = await findLogin(reference.domain);
