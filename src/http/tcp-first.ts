@@ -1,5 +1,6 @@
 import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import type { buildConnector } from 'undici';
+import { isLoopbackHost } from '../lib/loopback.js';
 
 type Connector = buildConnector.connector;
 
@@ -12,6 +13,12 @@ export interface TcpOptions {
 /** As undici's own connector has it: bytes that are read ahead, milliseconds until TCP asks whether all is well. */
 const READ_AHEAD = 64 * 1024;
 const KEEP_ALIVE = 60_000;
+/**
+ * Milliseconds for each but the last address of a name. Node's own 250 are too few for a host at the other end of the
+ * world, as it gives the address up for good (RFC 8305 lets the tries go on side by side). On loopback an address that
+ * does not answer at once is a server that is busy: the other one, where nothing listens, would be told instead.
+ */
+const PATIENCE = 1000;
 
 /**
  * Connections whose TCP handshake comes first: undici takes 5 ms of work to load, with node:tls and the authorities 50,
@@ -62,6 +69,7 @@ export class TcpFirst {
     { lookup, timeout }: TcpOptions,
   ): Promise<Socket> {
     const options = {
+      autoSelectFamilyAttemptTimeout: isLoopbackHost(hostname) ? timeout : PATIENCE,
       ...{ host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)), lookup, noDelay: true },
       ...{ highWaterMark: READ_AHEAD, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE },
     };

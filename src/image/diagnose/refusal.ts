@@ -11,12 +11,22 @@ export interface Answer {
 }
 
 /**
- * The error by which a diagnosis of an image that is there answers no: the target that was asked for can't run it, or it
- * was asked whether all of it is there, and it is not. Pure.
+ * The error by which a diagnosis of what is there answers no: it is no image, the target that was asked for can't run it,
+ * or it was asked whether all of it is there, and it is not. Pure.
  */
 export function refusalFor(name: string, { verdicts, parts, target }: Answer): DeployerError | undefined {
   const verdict = verdicts.find(({ platform }) => platform.name === target);
-  return (verdict && targetRefusal(name, verdict)) ?? partsRefusal(name, parts);
+  return (verdict ? targetRefusal(name, verdict) : noImage(name, verdicts)) ?? partsRefusal(name, parts);
+}
+
+/** Of what is there, but is no image: an artifact, a cache of a build, an index of nothing. */
+function noImage(name: string, verdicts: readonly Verdict[]): DeployerError | undefined {
+  const reasons = verdicts.map(({ decision }) =>
+    decision.action === 'refuse' && decision.why === 'form' ? decision.reason : undefined,
+  );
+  const [reason] = reasons;
+  if (reason === undefined || reasons.includes(undefined)) return undefined;
+  return new DeployerError('image_incompatible', `${name} is there, but nobody can run it: ${reason}`);
 }
 
 function targetRefusal(name: string, { finding, decision, broken }: Verdict): DeployerError | undefined {

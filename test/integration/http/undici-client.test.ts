@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Dispatchers, type DispatcherOptions } from '../../../src/http/dispatchers.js';
 import { UndiciClient, type RoundTrip, type UndiciClientOptions } from '../../../src/http/undici-client.js';
 import type { ErrorCode } from '../../../src/lib/errors.js';
 import { DeployerError } from '../../../src/lib/errors.js';
 import { makeCertificates } from '../../support/certificates.js';
+import { startServer, waitUntilReady } from '../../support/child-process.js';
 import { failureOf } from '../../support/failure.js';
 import { freePort } from '../../support/free-port.js';
 import {
@@ -40,6 +42,27 @@ async function using<T>(options: Options, work: (client: UndiciClient) => Promis
 
 const MEBI = 1024 * 1024;
 
+/** On 127.0.0.1 alone, stopped, with as many connections waiting as its queue holds: it loses what comes then. */
+async function startBusyServer(): Promise<{ readonly port: number; resume(): void } & AsyncDisposable> {
+  const port = await freePort();
+  const listening = `listen({ port: ${port}, host: '127.0.0.1', backlog: 1 }, () => console.log('ready'))`;
+  const script = `require('node:http').createServer((_, response) => response.end('late')).${listening}`;
+  const server = startServer({ program: process.execPath, args: ['--eval', script] });
+  await waitUntilReady('the busy server', server, () => server.log().includes('ready') || undefined);
+  process.kill(server.pid, 'SIGSTOP');
+  const waiting = [0, 1, 2, 3].map(() => connect({ port, host: '127.0.0.1' }).on('error', () => undefined));
+  await delay(100);
+  return {
+    port,
+    resume: () => process.kill(server.pid, 'SIGCONT'),
+    async [Symbol.asyncDispose]() {
+      process.kill(server.pid, 'SIGCONT');
+      for (const socket of waiting) socket.destroy();
+      await server.stop();
+    },
+  };
+}
+
 describe('The HTTP client', () => {
   requires('openssl');
 
@@ -58,6 +81,17 @@ describe('The HTTP client', () => {
       }
     });
     expect(asked).to.deep.equal([]);
+  });
+
+  it('waits for a server on localhost that is slow to take connections, though nothing listens at its other address', async () => {
+    await using server = await startBusyServer();
+    await using({}, async (client) => {
+      const asking = client.send({ method: 'GET', url: `http://localhost:${server.port}/` });
+      // Longer than Node gives one of several addresses.
+      await delay(500);
+      server.resume();
+      expect(await (await asking).text(100)).to.equal('late');
+    });
   });
 
   it('resolves with an answer of any status, its headers in lower case', async () => {

@@ -155,10 +155,15 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
     });
   });
 
-  it('that is an artifact, or attestations alone, runs nowhere', async () => {
+  it('that is an artifact, attestations alone, or nothing runs nowhere, which is the answer', async () => {
     const chart = artifact(await ociImage(SMALL));
-    for (const image of [chart, index([attestationOf(await ociImage(SMALL))])]) {
-      const diagnosis = await diagnosed(image);
+    for (const image of [chart, index([attestationOf(await ociImage(SMALL))]), index([])]) {
+      await pushFixture({ url: registry.url, repository: 'no-image' }, 'v1', image);
+      const { diagnosis, error } = await diagnoseFully(`${registry.host}/no-image:v1`);
+      expect(error).to.include({ code: 'image_incompatible', exit: 5 });
+      expect(error?.message).to.match(
+        /\/no-image:v1 is there, but nobody can run it: it holds no container image/,
+      );
       expect(client(diagnosis, 'full')?.found).to.equal(true);
       expect(new Set(Object.values(targets(diagnosis)))).to.deep.equal(new Set(['false rebuild']));
       expect(diagnosis.targets[0]?.reason).to.contain('holds no container image');
