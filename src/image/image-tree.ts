@@ -6,7 +6,7 @@ import { choosePlatform } from '../oci/platform.js';
 import { platformNotFound } from './inspect.js';
 import { readShape, type PlatformImage } from './shape.js';
 import type { ImageSource } from './sources/source.js';
-import type { StoredManifest } from './stored-manifest.js';
+import { asDescribed, type StoredManifest } from './stored-manifest.js';
 
 /** A manifest, or an index with all that it names, in the order of its `manifests`. */
 export interface ImageTree {
@@ -87,20 +87,7 @@ export function nodesBelow(tree: ImageTree): ImageTree[] {
 }
 
 async function readEntry(source: ImageSource, entry: Descriptor): Promise<StoredManifest> {
-  const stored = await source.manifest(entry);
-  if (stored.size === entry.size && stored.content.mediaType === entry.mediaType.toLowerCase()) return stored;
-  const { size, content } = stored;
-  throw new DeployerError(
-    'manifest_invalid',
-    `${source.name}: an index says what is not so of ${entry.digest}`,
-    {
-      evidence: [
-        `the index: ${entry.mediaType}, ${entry.size} bytes`,
-        `the manifest: ${content.mediaType}, ${size} bytes`,
-      ],
-      suggestions: ['push or build the image again: engines refuse this one'],
-    },
-  );
+  return asDescribed(source.name, entry, await source.manifest(entry));
 }
 
 function tooLarge(source: ImageSource, why: string): DeployerError {

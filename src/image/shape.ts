@@ -126,13 +126,13 @@ export class ShapeReader {
     return new RepositoryContent(repository, this.#client, signal);
   }
 
-  /** Attestation, layers and all: the manifest of this digest, or undefined when that is none. */
+  /** Attestation, layers and all: the manifest of this entry, or undefined when that is none. */
   async manifestOf(
     parent: Reference,
-    digest: Digest,
+    entry: Descriptor,
     signal?: AbortSignal,
   ): Promise<ImageManifest | undefined> {
-    const { content } = await new RepositoryContent(parent, this.#client, signal).manifest({ digest });
+    const { content } = await new RepositoryContent(parent, this.#client, signal).manifest(entry);
     return content.kind === 'manifest' ? content : undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { DeployerError } from '../lib/errors.js';
 import { cleanLine } from '../lib/text.js';
 import { algorithmOf, digestOf, isDigest, type Digest } from '../oci/digest.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import { parseManifest, schema1Unsupported, type ImageIndex, type ImageManifest } from '../oci/manifest.js';
 import { isSchema1Type } from '../oci/media-types.js';
 import { formatReference, type Reference } from '../oci/reference.js';
@@ -31,6 +32,23 @@ export function verifyManifest(answer: RegistryAnswer, reference: Reference): St
   const digest = digestOf(bytes, expected === undefined ? 'sha256' : algorithmOf(expected));
   if (expected !== undefined && digest !== expected) throw lyingDigest(answer, reference, expected, digest);
   return { digest, size: bytes.length, bytes, content: parse(answer) };
+}
+
+/**
+ * What an index names is what it says of it: engines take it for nothing else.
+ * @param holder where the index lies, as a person names it
+ * @throws DeployerError `manifest_invalid`
+ */
+export function asDescribed(holder: string, entry: Descriptor, stored: StoredManifest): StoredManifest {
+  const { size, content } = stored;
+  if (size === entry.size && content.mediaType === entry.mediaType.toLowerCase()) return stored;
+  throw new DeployerError('manifest_invalid', `${holder}: an index says what is not so of ${entry.digest}`, {
+    evidence: [
+      `the index: ${cleanLine(entry.mediaType, 100)}, ${entry.size} bytes`,
+      `the manifest: ${content.mediaType}, ${size} bytes`,
+    ],
+    suggestions: ['push or build the image again: engines refuse this one'],
+  });
 }
 
 function parse(answer: RegistryAnswer): ImageIndex | ImageManifest {

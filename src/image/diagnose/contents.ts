@@ -107,8 +107,7 @@ function breaksOf({ platform }: PlatformImage): string {
 }
 
 /** A manifest, and what does not run without it. */
-interface NamedManifest {
-  readonly digest: Digest;
+interface NamedManifest extends Descriptor {
   readonly breaks: readonly string[];
   readonly manifest?: ImageManifest;
 }
@@ -121,11 +120,15 @@ function manifestsOf({ images, attestations }: ImageShape, complete: boolean): N
     named.set(part.digest, { ...part, breaks: [...new Set(breaks)] });
   };
   for (const image of images) {
-    const { digest, manifest } = image;
-    add({ digest, breaks: [breaksOf(image)], ...(manifest === undefined ? {} : { manifest }) });
+    const { manifest, digest, mediaType, size } = image;
+    add({
+      ...{ digest, mediaType, size },
+      breaks: [breaksOf(image)],
+      ...(manifest === undefined ? {} : { manifest }),
+    });
   }
   if (complete) {
-    for (const { descriptor } of attestations) add({ digest: descriptor.digest, breaks: ['attestation'] });
+    for (const { descriptor } of attestations) add({ ...descriptor, breaks: ['attestation'] });
   }
   return [...named.values()];
 }
@@ -143,7 +146,7 @@ async function readPart(
   const { digest, breaks } = part;
   if (part.manifest !== undefined) return part;
   try {
-    const manifest = await reader.manifestOf(reference, digest, signal);
+    const manifest = await reader.manifestOf(reference, part, signal);
     return manifest === undefined ? part : { ...part, manifest };
   } catch (error) {
     signal?.throwIfAborted();

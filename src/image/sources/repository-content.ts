@@ -1,8 +1,9 @@
 import type { Descriptor } from '../../oci/descriptor.js';
+import { repositoryOf } from '../../oci/reference.js';
 import type { BlobContent } from '../../registry/blob-content.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { downloadBlob } from '../../registry/download.js';
-import { verifyManifest, type StoredManifest } from '../stored-manifest.js';
+import { asDescribed, verifyManifest, type StoredManifest } from '../stored-manifest.js';
 import type { ImageContent } from './source.js';
 
 /** What a repository of a registry holds, by digest. */
@@ -21,9 +22,10 @@ export class RepositoryContent implements ImageContent {
     this.#signal = signal;
   }
 
-  async manifest({ digest }: Pick<Descriptor, 'digest'>): Promise<StoredManifest> {
-    const reference = { ...this.repository, digest };
-    return verifyManifest(await this.#registry.manifest(reference, this.#listening), reference);
+  async manifest(entry: Descriptor): Promise<StoredManifest> {
+    const reference = { ...this.repository, digest: entry.digest };
+    const answer = await this.#registry.manifest(reference, this.#listening);
+    return asDescribed(repositoryOf(reference), entry, verifyManifest(answer, reference));
   }
 
   blob(blob: Descriptor): BlobContent {

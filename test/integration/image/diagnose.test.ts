@@ -18,6 +18,7 @@ import {
   schema1Signed,
   type FixtureManifest,
 } from '../../support/image-fixtures.js';
+import { runProgram } from '../../support/program.js';
 import { pushFixture } from '../../support/push-fixture.js';
 import { basicEntry, loggedIn } from '../../support/registry-connection.js';
 import { requires } from '../../support/requirements.js';
@@ -37,6 +38,11 @@ function targets({ targets: found }: Diagnosis): Record<string, string> {
 
 function client({ clients }: Diagnosis, name: string): ClientFinding | undefined {
   return clients.find((one) => one.name === name);
+}
+
+async function sizedWrong(): Promise<FixtureManifest> {
+  const image = await ociImage(SMALL);
+  return index([{ ...image, size: 5 }]);
 }
 
 describe('Diagnosing an image in docker-registry 2.8.2', () => {
@@ -168,6 +174,17 @@ describe('Diagnosing an image in docker-registry 2.8.2', () => {
       expect(new Set(Object.values(targets(diagnosis)))).to.deep.equal(new Set(['false rebuild']));
       expect(diagnosis.targets[0]?.reason).to.contain('holds no container image');
     }
+  });
+
+  it('whose index gives a manifest another size than it has: engines refuse it, and inspect does', async () => {
+    await pushFixture({ url: registry.url, repository: 'sizes' }, 'v1', await sizedWrong());
+    const { diagnosis, error } = await diagnoseFully(`${registry.host}/sizes:v1`, { target: 'docker' });
+    expect(targets(diagnosis)).to.deep.equal({ docker: 'false rebuild' });
+    expect(error).to.include({ code: 'image_incomplete', exit: 5 });
+    expect(error?.evidence.join()).to.contain('is damaged: ').and.contain('an index says what is not so of');
+    const inspected = await runProgram(['image', 'inspect', `${registry.host}/sizes:v1`]);
+    expect(inspected.code).to.equal(5);
+    expect(inspected.stderr).to.contain('the index: application/vnd.oci.image.manifest.v1+json, 5 bytes');
   });
 
   it('that is not there: found by nobody, judged for no target, with the tags that are there', async () => {
