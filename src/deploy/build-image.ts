@@ -237,8 +237,10 @@ function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineC
     },
     builder,
   );
-  // One manifest, whatever the store; its digest only a push can tell.
-  return { store: 'graphdriver' };
+  // One manifest: in a containerd store an OCI one, which is all that Docker's classic builder makes there.
+  return engine.store === 'containerd'
+    ? { store: 'containerd', mediaTypes: 'oci', provenance: 'off' }
+    : { store: 'graphdriver' };
 }
 
 function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'digest'> {

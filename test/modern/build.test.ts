@@ -17,6 +17,7 @@ import { startTokenServer } from '../support/token-server.js';
 const BASE = 'base:test';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 
 describe('deployer build, on Docker 28 with the containerd store', function () {
@@ -60,6 +61,21 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       });
       expect(head.headers.get('docker-content-digest'), mode).to.equal(result.digest);
     }
+  });
+
+  it('without BuildKit pushes one OCI manifest, since the classic builder makes nothing else in this store', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY Dockerfile /classic\n` });
+    const reference = `${registry.host}/app:classic`;
+    const { code, stdout, stderr } = await runProgram(
+      ['build', context.path, '--tag', reference, '--push', '--json'],
+      { env: { DOCKER_HOST: engine.dockerHost, DOCKER_BUILDKIT: '0' } },
+    );
+    expect(code, stdout + stderr).to.equal(0);
+    const { imageId, digest, mediaType } = documentIn('build', stdout);
+    expect({ digest, mediaType }).to.deep.equal({
+      digest: imageId,
+      mediaType: OCI_MANIFEST,
+    });
   });
 
   it('for several platforms makes one index, with an attestation of each when asked to', async () => {
@@ -161,7 +177,7 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     });
     async function layersOf(repository: string, name: string) {
       const url = `${registry.url}/v2/${repository}`;
-      const accept = [DOCKER_MANIFEST, 'application/vnd.oci.image.manifest.v1+json'].join(', ');
+      const accept = [DOCKER_MANIFEST, OCI_MANIFEST].join(', ');
       const manifest = (await (await fetch(`${url}/manifests/${name}`, { headers: { accept } })).json()) as {
         config: { digest: string };
         layers: readonly { digest: string }[];
