@@ -18,12 +18,10 @@ import { inspectImage, type Inspection } from '../image/inspect.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
-import type { Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { readSecrets, type SecretPorts } from './build-secrets.js';
 import { staysInRegistry } from './kept-image.js';
-import { differencesFrom } from './promised-image.js';
+import { differencesFrom, isStoredAs, notAsPromised, otherThanBuilt } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
 export type { PushedLayer } from '../engine/push-layers.js';
@@ -179,14 +177,17 @@ export class ImageBuild {
    *
    * What the registry has after a push is asked of the registry: the engine's word is not taken for it.
    */
-  async push({ pinned }: Built): Promise<Pushed> {
+  async push({ id, pinned }: Built): Promise<Pushed> {
     const { findLogin, onPush, search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;
     const started = clock.now();
     const login = await findLogin(reference.domain);
-    const pushed = await pushImage(reference, { engine: this.#engine, login, onProgress: onPush, signal });
+    const pushed = await pushImage(id, reference, {
+      ...{ engine: this.#engine, login, onProgress: onPush, signal },
+    });
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
+    if (!isStoredAs(id, found.stored)) throw otherThanBuilt(reference, id, found.stored);
     const inspected = await inspectImage({
       name: formatReference(reference),
       stored: found.stored,
@@ -245,12 +246,4 @@ function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineC
 
 function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'digest'> {
   return output.store === 'containerd' ? { digest: id } : {};
-}
-
-function notAsPromised(reference: Reference, digest: Digest, differences: readonly string[]): DeployerError {
-  const name = formatReference(reference);
-  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
-    evidence: [`pushed: ${digest}`],
-    suggestions: [`see what it is: deployer image inspect ${name}`],
-  });
 }

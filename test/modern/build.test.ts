@@ -5,10 +5,11 @@ import type { BuildImageResult } from '../../src/deploy/build-image.js';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { beforeFirst, startEngineProxy } from '../support/engine-proxy.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
-import { documentIn } from '../support/json-documents.js';
+import { documentIn, failureIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
@@ -105,6 +106,66 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       const layers = inspected.platforms.flatMap((platform) => platform.layers.map(({ digest }) => digest));
       expect(new Set(layers).size, 'each has its own file').to.equal(2);
     }
+  });
+
+  describe('when its name is taken before the push', () => {
+    const MODES = [
+      ['off', '1'],
+      ['max', '1'],
+      ['off', '0'],
+    ] as const;
+    /** Builds one image; before the engine gets the first such request `take` gives its name to another. */
+    async function pushed(
+      reference: string,
+      [provenance, builder]: (typeof MODES)[number],
+      before: 'tag' | 'push',
+      take: () => Promise<unknown>,
+    ) {
+      const dockerfile = `FROM ${BASE}\nRUN echo ${reference} > /what\n`;
+      await using context = await makeContext({ Dockerfile: dockerfile });
+      await using way = await startEngineProxy(engine.socketPath, beforeFirst(before, take));
+      return await runProgram(
+        ['build', context.path, '--tag', reference, '--push', '--json', '--provenance', provenance],
+        { env: { DOCKER_HOST: way.dockerHost, DOCKER_BUILDKIT: builder } },
+      );
+    }
+    const inRegistry = async (tag: string): Promise<string | null> => {
+      const url = `${registry.url}/v2/taken/manifests/${tag}`;
+      const headers = { accept: [DOCKER_MANIFEST, OCI_MANIFEST, INDEX].join(', ') };
+      return (await fetch(url, { headers })).headers.get('docker-content-digest');
+    };
+
+    it('takes back what is a tag of another image now, and pushes what it built', async () => {
+      for (const mode of MODES) {
+        const tag = `back-${mode.join('')}`;
+        const take = () => engine.docker.getImage(BASE).tag({ repo: `${registry.host}/taken`, tag });
+        const { code, stdout, stderr } = await pushed(`${registry.host}/taken:${tag}`, mode, 'tag', take);
+        expect(code, stdout + stderr).to.equal(0);
+        const { imageId, digest } = documentIn('build', stdout);
+        expect(digest, mode.join()).to.equal(imageId);
+        expect(await inRegistry(tag), mode.join()).to.equal(imageId);
+      }
+    });
+
+    it('ends with 7 when another build took it, with which the engine let go of the image, or as it is pushed', async () => {
+      await using other = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo other > /what\n` });
+      for (const mode of MODES) {
+        const tag = `lost-${mode.join('')}`;
+        const reference = `${registry.host}/taken:${tag}`;
+        let taken = '';
+        const take = async () => {
+          taken = (await build(other.path, '--tag', reference, '--provenance', mode[0])).imageId;
+        };
+        const gone = failureIn(await pushed(reference, mode, 'tag', take));
+        expect(gone).to.deep.include({ code: 'push_failed', exitCode: 7 });
+        expect(gone.message).to.match(/could not be pushed: No such image/);
+        expect(await inRegistry(tag), 'nothing was pushed').to.equal(null);
+        const exchanged = failureIn(await pushed(reference, mode, 'push', take));
+        expect(exchanged).to.deep.include({ code: 'push_failed', exitCode: 7 });
+        expect(exchanged.message).to.contain(`${reference} is not what was built`);
+        expect(exchanged.evidence?.at(-1)).to.contain(`pushed: ${taken}`);
+      }
+    });
   });
 
   it('finds steps again in a cache that was pushed, with credentials, and in an image that holds its own', async () => {
