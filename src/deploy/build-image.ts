@@ -18,12 +18,11 @@ import { inspectImage, type Inspection } from '../image/inspect.js';
 import type { FoundImage, ImageSearch } from '../image/search.js';
 import type { ShapeReader } from '../image/shape.js';
 import type { Clock } from '../lib/clock.js';
-import { DeployerError } from '../lib/errors.js';
 import { isDigest, type Digest } from '../oci/digest.js';
 import { formatReference, parseReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { readSecrets, type SecretPorts } from './build-secrets.js';
 import { staysInRegistry } from './kept-image.js';
-import { differencesFrom } from './promised-image.js';
+import { differencesFrom, isStoredAs, notAsPromised, otherThanBuilt } from './promised-image.js';
 
 export type { BuildEvent } from '../engine/build/progress.js';
 export type { PushedLayer } from '../engine/push-layers.js';
@@ -172,9 +171,7 @@ export class ImageBuild {
     return { ...built, durationMs: clock.now() - started };
   }
 
-  /**
-   * What the registry has after a push is asked of the registry: the engine's word is not taken for it.
-   */
+  /** What the registry has after a push is asked of the registry: the engine's word is not taken for it. */
   async push({ id, pinned }: Built): Promise<Pushed> {
     const { search, shapes, clock, signal, lag } = this.#ports;
     const { reference, platforms } = this.#request;
@@ -182,6 +179,7 @@ export class ImageBuild {
     const pushed = await this.#send(id);
     const lagMs = lag?.hosts.includes(reference.domain) === true ? lag.ms : 0;
     const found = await search.find({ ...reference, digest: pushed }, { lagMs, signal });
+    if (!isStoredAs(id, found.stored)) throw otherThanBuilt(reference, id, found.stored);
     const inspected = await inspectImage({
       name: formatReference(reference),
       stored: found.stored,
@@ -205,7 +203,7 @@ export class ImageBuild {
     const { findLogin, onPush, signal } = this.#ports;
     const { reference } = this.#request;
     const login = await findLogin(reference.domain);
-    return pushImage(reference, { engine: this.#engine, login, onProgress: onPush, signal });
+    return pushImage(id, reference, { engine: this.#engine, login, onProgress: onPush, signal });
   }
 
   /** What there is now. */
@@ -244,18 +242,12 @@ function outputFor(request: BuildImageRequest, builder: Builder, engine: EngineC
     },
     builder,
   );
-  // One manifest, whatever the store; its digest only a push can tell.
-  return { store: 'graphdriver' };
+  // One manifest: in a containerd store an OCI one, which is all that Docker's classic builder makes there.
+  return engine.store === 'containerd'
+    ? { store: 'containerd', mediaTypes: 'oci', provenance: 'off' }
+    : { store: 'graphdriver' };
 }
 
 function localDigest(id: string, output: BuildOutput): Pick<BuildImageResult, 'digest'> {
   return output.store === 'containerd' ? { digest: id } : {};
-}
-
-function notAsPromised(reference: Reference, digest: Digest, differences: readonly string[]): DeployerError {
-  const name = formatReference(reference);
-  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
-    evidence: [`pushed: ${digest}`],
-    suggestions: [`see what it is: deployer image inspect ${name}`],
-  });
 }

@@ -1,9 +1,15 @@
 import { isFor } from '../engine/build/built-platform.js';
 import type { BuildOutput } from '../engine/build/query.js';
+import { OWN_NAME } from '../engine/push.js';
 import type { Inspection } from '../image/inspect.js';
+import type { StoredManifest } from '../image/stored-manifest.js';
+import { DeployerError } from '../lib/errors.js';
+import { cleanLine } from '../lib/text.js';
 import type { Platform } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
 import { MEDIA_TYPE, mediaTypeName } from '../oci/media-types.js';
 import { formatPlatform, samePlatform } from '../oci/platform.js';
+import { formatReference, type Reference } from '../oci/reference.js';
 
 /** What a build was to make. */
 export interface PromisedImage {
@@ -51,4 +57,51 @@ function promisedMediaType(output: BuildOutput, isIndex: boolean): string {
   const isOci = output.store === 'containerd' && output.mediaTypes === 'oci';
   if (isOci) return isIndex ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest;
   return isIndex ? MEDIA_TYPE.dockerList : MEDIA_TYPE.dockerManifest;
+}
+
+type Stored = Pick<StoredManifest, 'digest' | 'content'>;
+
+/**
+ * Whether what lies in a registry is the image that an engine has under this id: the digest of what it stored (the
+ * containerd store) or of the image's config, which a push from any other store keeps.
+ */
+export function isStoredAs(id: string, stored: Stored): boolean {
+  return id === stored.digest || id === configOf(stored);
+}
+
+function configOf({ content }: Stored): Digest | undefined {
+  return content.kind === 'manifest' ? content.config.digest : undefined;
+}
+
+/** An engine pushes by name alone, and another image can get the name. */
+export function otherThanBuilt(reference: Reference, id: string, stored: Stored): DeployerError {
+  const name = formatReference(reference);
+  const config = configOf(stored);
+  return new DeployerError(
+    'push_failed',
+    `${name} is not what was built: the engine pushed another image that had this name`,
+    {
+      evidence: [
+        `built: ${cleanLine(id, 100)}`,
+        `pushed: ${stored.digest}${config === undefined ? '' : `, with the config ${config}`}`,
+      ],
+      suggestions: [
+        'build again when no other build on this engine has the name (a deploy: with --build always, since the other image is found there now)',
+        OWN_NAME,
+      ],
+    },
+  );
+}
+
+/** @param differences as `differencesFrom` tells them */
+export function notAsPromised(
+  reference: Reference,
+  digest: Digest,
+  differences: readonly string[],
+): DeployerError {
+  const name = formatReference(reference);
+  return new DeployerError('push_failed', `${name} is not what was to be built: ${differences.join('; ')}`, {
+    evidence: [`pushed: ${digest}`],
+    suggestions: [`see what it is: deployer image inspect ${name}`],
+  });
 }

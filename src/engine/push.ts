@@ -2,7 +2,7 @@ import { DeployerError, type ErrorCode } from '../lib/errors.js';
 import { describeLogin, loginMends, loginOf, writeAccess, type Login } from '../lib/login.js';
 import { cleanLine } from '../lib/text.js';
 import { isDigest, type Digest } from '../oci/digest.js';
-import { repositoryOf, type Reference } from '../oci/reference.js';
+import { formatReference, repositoryOf, type Reference } from '../oci/reference.js';
 import { PushLayers, type PushedLayer } from './push-layers.js';
 import { EngineRefusal, engineLost, type Engine } from './engine.js';
 import { readJsonLines } from './json-stream.js';
@@ -18,16 +18,19 @@ export interface PushPorts {
 }
 
 /**
- * Pushes an image that the engine has under this name.
- * @returns the digest that the engine says lies in the registry now
+ * Gives an image of the engine's this name, and pushes what has the name.
+ * @param id what the engine knows the image by
+ * @returns the digest that the engine says lies in the registry now; whether that is the image remains to be seen
  * @throws DeployerError `push_failed`, `registry_unauthorized`, `registry_denied`, `engine_unavailable`
  */
 export async function pushImage(
+  id: string,
   reference: Reference & { readonly tag: string },
   ports: PushPorts,
 ): Promise<Digest> {
   const { engine, login, signal, onProgress } = ports;
   const name = repositoryOf(reference);
+  await nameImage(id, reference, ports);
   const layers = new PushLayers();
   let digest: Digest | undefined;
   try {
@@ -53,6 +56,35 @@ export async function pushImage(
   if (digest !== undefined) return digest;
   throw pushRefused(reference, login, 'the engine told no digest of what it pushed');
 }
+
+/**
+ * An engine pushes by name alone. Another build on it may have taken the name since: it is taken back. What takes it
+ * between this and the push is not kept from it. The containerd store of Docker 28 lets go of an image whose name a
+ * build takes; the others keep it.
+ */
+async function nameImage(
+  id: string,
+  reference: Reference & { readonly tag: string },
+  { engine, signal }: PushPorts,
+): Promise<void> {
+  const query = { repo: repositoryOf(reference), tag: reference.tag };
+  try {
+    await engine.bytes({ method: 'POST', path: `/images/${id}/tag`, query, signal });
+  } catch (error) {
+    if (!(error instanceof EngineRefusal)) throw error;
+    const reason = cleanLine(error.message, 500);
+    throw new DeployerError('push_failed', `${formatReference(reference)} could not be pushed: ${reason}`, {
+      evidence: [`the engine, of the image that was built: ${reason}`],
+      suggestions: [
+        'build again: if the image is gone, another build on the engine may have taken its name',
+        OWN_NAME,
+      ],
+    });
+  }
+}
+
+/** Mends what builds on one engine that use the same name do to each other. */
+export const OWN_NAME = 'or give each build a name of its own, such as a tag for each commit';
 
 /** A graphdriver store tells it as data, the containerd store as a line for people. */
 function digestIn(line: Readonly<Record<string, unknown>>, tag: string): Digest | undefined {

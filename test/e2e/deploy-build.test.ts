@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { makeContext, writeFiles } from '../support/build-context.js';
 import { importBusybox, startDockerEngine, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry } from '../support/docker-registry.js';
-import { startEngineProxy } from '../support/engine-proxy.js';
+import { beforeFirst, startEngineProxy } from '../support/engine-proxy.js';
 import { eventually } from '../support/eventually.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { documentIn } from '../support/json-documents.js';
@@ -298,6 +298,22 @@ describe('deployer deploy, of an image that has to be built', function () {
     expect((await manifest('slow')).status).to.equal(404);
     expect(await machines()).to.deep.equal(before);
     expect(slow.exchanges, 'it is not tried again').to.have.length(sent);
+  });
+
+  it('another image that got its name before the push is not released', async () => {
+    const before = await machines();
+    const take = () => engine.docker.getImage(BASE).tag({ repo: repository, tag: 'taken' });
+    await using way = await startEngineProxy(engine.socketPath, beforeFirst('push', take));
+    await using context = await makeContext({ Dockerfile: dockerfile('taken') });
+    const args = ['deploy', context.path, '--image', `${repository}:taken`];
+    const { code, stderr } = await stage.run(args, { env: { DOCKER_HOST: way.dockerHost } });
+    expect(code, stderr).to.equal(7);
+    expect(stderr).to.contain(`${repository}:taken is not what was built: the engine pushed another image`);
+    expect(await machines()).to.deep.equal(before);
+    // A deploy that searches would find the other's now.
+    const again = await deploy('taken', context.path, '--build', 'always');
+    expect(again.code, again.stderr).to.equal(0);
+    expect((await (await fetch(await urlOf())).text()).trim()).to.equal('taken');
   });
 
   it('a release that fails after the push says by digest that the image stays in its registry', async () => {

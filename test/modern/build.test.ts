@@ -5,10 +5,11 @@ import type { BuildImageResult } from '../../src/deploy/build-image.js';
 import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
+import { beforeFirst, startEngineProxy } from '../support/engine-proxy.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
-import { documentIn } from '../support/json-documents.js';
+import { documentIn, failureIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { requires } from '../support/requirements.js';
@@ -17,6 +18,7 @@ import { startTokenServer } from '../support/token-server.js';
 const BASE = 'base:test';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 
 describe('deployer build, on Docker 28 with the containerd store', function () {
@@ -60,6 +62,21 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       });
       expect(head.headers.get('docker-content-digest'), mode).to.equal(result.digest);
     }
+  });
+
+  it('without BuildKit pushes one OCI manifest, since the classic builder makes nothing else in this store', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY Dockerfile /classic\n` });
+    const reference = `${registry.host}/app:classic`;
+    const { code, stdout, stderr } = await runProgram(
+      ['build', context.path, '--tag', reference, '--push', '--json'],
+      { env: { DOCKER_HOST: engine.dockerHost, DOCKER_BUILDKIT: '0' } },
+    );
+    expect(code, stdout + stderr).to.equal(0);
+    const { imageId, digest, mediaType } = documentIn('build', stdout);
+    expect({ digest, mediaType }).to.deep.equal({
+      digest: imageId,
+      mediaType: OCI_MANIFEST,
+    });
   });
 
   it('for several platforms makes one index, with an attestation of each when asked to', async () => {
@@ -124,6 +141,66 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       // The engine keeps it as well.
       expect((await engine.docker.getImage(reference).inspect()).Id, tag).to.equal(digest);
     }
+  });
+
+  describe('when its name is taken before the push', () => {
+    const MODES = [
+      ['off', '1'],
+      ['max', '1'],
+      ['off', '0'],
+    ] as const;
+    /** Builds one image; before the engine gets the first such request `take` gives its name to another. */
+    async function pushed(
+      reference: string,
+      [provenance, builder]: (typeof MODES)[number],
+      before: 'tag' | 'push',
+      take: () => Promise<unknown>,
+    ) {
+      const dockerfile = `FROM ${BASE}\nRUN echo ${reference} > /what\n`;
+      await using context = await makeContext({ Dockerfile: dockerfile });
+      await using way = await startEngineProxy(engine.socketPath, beforeFirst(before, take));
+      return await runProgram(
+        ['build', context.path, '--tag', reference, '--push', '--json', '--provenance', provenance],
+        { env: { DOCKER_HOST: way.dockerHost, DOCKER_BUILDKIT: builder } },
+      );
+    }
+    const inRegistry = async (tag: string): Promise<string | null> => {
+      const url = `${registry.url}/v2/taken/manifests/${tag}`;
+      const headers = { accept: [DOCKER_MANIFEST, OCI_MANIFEST, INDEX].join(', ') };
+      return (await fetch(url, { headers })).headers.get('docker-content-digest');
+    };
+
+    it('takes back what is a tag of another image now, and pushes what it built', async () => {
+      for (const mode of MODES) {
+        const tag = `back-${mode.join('')}`;
+        const take = () => engine.docker.getImage(BASE).tag({ repo: `${registry.host}/taken`, tag });
+        const { code, stdout, stderr } = await pushed(`${registry.host}/taken:${tag}`, mode, 'tag', take);
+        expect(code, stdout + stderr).to.equal(0);
+        const { imageId, digest } = documentIn('build', stdout);
+        expect(digest, mode.join()).to.equal(imageId);
+        expect(await inRegistry(tag), mode.join()).to.equal(imageId);
+      }
+    });
+
+    it('ends with 7 when another build took it, with which the engine let go of the image, or as it is pushed', async () => {
+      await using other = await makeContext({ Dockerfile: `FROM ${BASE}\nRUN echo other > /what\n` });
+      for (const mode of MODES) {
+        const tag = `lost-${mode.join('')}`;
+        const reference = `${registry.host}/taken:${tag}`;
+        let taken = '';
+        const take = async () => {
+          taken = (await build(other.path, '--tag', reference, '--provenance', mode[0])).imageId;
+        };
+        const gone = failureIn(await pushed(reference, mode, 'tag', take));
+        expect(gone).to.deep.include({ code: 'push_failed', exitCode: 7 });
+        expect(gone.message).to.match(/could not be pushed: No such image/);
+        expect(await inRegistry(tag), 'nothing was pushed').to.equal(null);
+        const exchanged = failureIn(await pushed(reference, mode, 'push', take));
+        expect(exchanged).to.deep.include({ code: 'push_failed', exitCode: 7 });
+        expect(exchanged.message).to.contain(`${reference} is not what was built`);
+        expect(exchanged.evidence?.at(-1)).to.contain(`pushed: ${taken}`);
+      }
+    });
   });
 
   it('finds steps again in a cache that was pushed, with credentials, and in an image that holds its own', async () => {
@@ -196,7 +273,7 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     });
     async function layersOf(repository: string, name: string) {
       const url = `${registry.url}/v2/${repository}`;
-      const accept = [DOCKER_MANIFEST, 'application/vnd.oci.image.manifest.v1+json'].join(', ');
+      const accept = [DOCKER_MANIFEST, OCI_MANIFEST].join(', ');
       const manifest = (await (await fetch(`${url}/manifests/${name}`, { headers: { accept } })).json()) as {
         config: { digest: string };
         layers: readonly { digest: string }[];

@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { makeTempFolder } from './temp-folder.js';
 
 /** A way to an engine that counts what passes. */
@@ -14,8 +15,27 @@ export interface EngineProxy extends AsyncDisposable {
   open(): string[];
 }
 
-/** Listens on a socket of its own and passes everything on to the engine's, both ways. */
-export async function startEngineProxy(socketPath: string): Promise<EngineProxy> {
+/** Does something before the first request of a kind (`push`, of images) is passed on to the engine. */
+export function beforeFirst(
+  request: 'tag' | 'push',
+  act: () => Promise<unknown>,
+): (line: string) => Promise<void> | undefined {
+  let isDone = false;
+  return async (line) => {
+    if (isDone || !new RegExp(`^POST /images/\\S+/${request}\\?`).test(line)) return;
+    isDone = true;
+    await act();
+  };
+}
+
+/**
+ * Listens on a socket of its own and passes everything on to the engine's, both ways.
+ * @param before is told the line of a request (`POST /images/x/push?tag=1 HTTP/1.1`), which is passed on when it ends
+ */
+export async function startEngineProxy(
+  socketPath: string,
+  before: (line: string) => Promise<void> | undefined = () => undefined,
+): Promise<EngineProxy> {
   const folder = await makeTempFolder('proxy');
   const path = join(folder.path, 'docker.sock');
   const open = new Map<Socket, string>();
@@ -24,14 +44,26 @@ export async function startEngineProxy(socketPath: string): Promise<EngineProxy>
   const server = createServer({ allowHalfOpen: true }, (client) => {
     open.set(client, '');
     const engine = connect({ path: socketPath, allowHalfOpen: true });
-    client.on('data', (bytes: Buffer) => {
+    const passOn = async (bytes: Buffer): Promise<Buffer> => {
       sent += bytes.length;
       const [line] = /^[A-Z]+ \S+ HTTP\/1\.1(?=\r\n)/.exec(bytes.toString('latin1')) ?? [];
-      if (line === undefined) return;
+      if (line === undefined) return bytes;
       begun.push(line);
       open.set(client, line);
-    });
-    client.pipe(engine);
+      await before(line);
+      return bytes;
+    };
+    client
+      .pipe(
+        new Transform({
+          transform: (bytes: Buffer, _, done) =>
+            void passOn(bytes).then(
+              (passed) => done(null, passed),
+              (error: unknown) => done(error as Error),
+            ),
+        }),
+      )
+      .pipe(engine);
     engine.pipe(client);
     // One that dies takes the other with it: an engine learns so of a client that was killed.
     client.on('error', () => engine.destroy()).on('close', () => open.delete(client) && engine.destroy());
