@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 
 /** A command to time: program and arguments, and what is done before each of its runs. */
 export interface Command {
   readonly argv: readonly [string, ...string[]];
   /** What it has besides, or in place of, the caller's; undefined: not at all. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Its output is thrown away: at once, unless it goes over a Unix socket first, to one who reads it. */
+  readonly output?: 'socket';
   readonly before?: () => Promise<void>;
 }
 
@@ -43,24 +46,25 @@ async function time(command: Command): Promise<number> {
   return performance.now() - started;
 }
 
-/** Runs the command; `onStart` gets its pid. */
-export function runToEnd(command: Command, onStart?: (pid: number) => void): Promise<void> {
+/** Runs the command, until its output is read, too; `onStart` gets its pid. */
+export async function runToEnd(command: Command, onStart?: (pid: number) => void): Promise<void> {
   const [program, ...args] = command.argv;
+  // What Node calls a pipe to a child is a Unix socket.
+  const reader = command.output && spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
   const child = spawn(program, args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', reader?.stdin ?? 'ignore', 'pipe'],
     // The caller's own environment: what it adds to Node's start falls on floor, peer and program alike.
     env: { ...process.env, ...command.env },
   });
+  reader?.stdin.destroy();
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   if (child.pid !== undefined) onStart?.(child.pid);
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`${command.argv.join(' ')} ended with ${code}: ${complaint.slice(0, 1000)}`));
-    });
-  });
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const [[code]] = await Promise.all([ended, reader && once(reader, 'close')]);
+  if (code !== 0) {
+    throw new Error(`${command.argv.join(' ')} ended with ${code}: ${complaint.slice(0, 1000)}`);
+  }
 }
 
 function median(values: readonly number[]): number {

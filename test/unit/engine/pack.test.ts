@@ -153,7 +153,7 @@ describe('a build context as a tar archive', () => {
     await packContext(context.path, quiet, async (bytes) => {
       memory.add(bytes.buffer);
       writing += 1;
-      expect([writing, bytes.length <= 80 * 1024]).to.deep.equal([1, true]);
+      expect([writing, bytes.length <= 544 * 1024]).to.deep.equal([1, true]);
       await setImmediate();
       writing -= 1;
     });
