@@ -6,6 +6,7 @@ import { makeContext } from '../support/build-context.js';
 import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
+import { followHardLinks, HARD_LINKS_IMAGE } from '../support/hard-links.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn } from '../support/json-documents.js';
@@ -60,6 +61,12 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
       });
       expect(head.headers.get('docker-content-digest'), mode).to.equal(result.digest);
     }
+  });
+
+  it('of hard links, changed or not, the image holds what the context has, and nothing else', async () => {
+    await followHardLinks(BASE, engine.docker, async (path) => {
+      await build(path, '--tag', HARD_LINKS_IMAGE);
+    });
   });
 
   it('for several platforms makes one index, with an attestation of each when asked to', async () => {
