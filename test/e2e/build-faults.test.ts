@@ -206,6 +206,16 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(unnameable.stderr).to.contain('sub/latin-\uFFFD of the build context').and.contain('UTF-8');
   });
 
+  it('of a folder that a Dockerfile alone is taken from looks at nothing else', async () => {
+    await using context = await makeContext({ a: 'a' });
+    await using elsewhere = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY a /\n` });
+    await writeFile(Buffer.concat([Buffer.from(`${elsewhere.path}/odd-`), Buffer.from([0xff])]), 'x');
+    const { code, stderr } = await run([
+      ...[context.path, '--dockerfile', join(elsewhere.path, 'Dockerfile'), '--tag', 'elsewhere:1'],
+    ]);
+    expect(code, stderr).to.equal(0);
+  });
+
   it('does not blame the Dockerfile for a registry that the engine does not reach', async () => {
     for (const host of ['127.0.0.1:1', 'registry.invalid']) {
       await using context = await makeContext({ Dockerfile: `FROM ${host}/base:1\n` });

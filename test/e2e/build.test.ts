@@ -8,11 +8,13 @@ import { makeContext, writeFiles } from '../support/build-context.js';
 import {
   followToEnd,
   importBusybox,
+  printedInContainer,
   startDockerEngine,
   type DockerEngine,
 } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
+import { followHardLinks, HARD_LINKS_IMAGE } from '../support/hard-links.js';
 import { documentIn } from '../support/json-documents.js';
 import { pidsOf } from '../support/processes.js';
 import { runProgram, startProgram, type Finished, type RunOptions } from '../support/program.js';
@@ -82,14 +84,8 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     return documentIn('build', finished.stdout);
   };
   /** What a command prints in a container of the image. */
-  async function printedIn(image: string, ...command: string[]): Promise<string> {
-    const container = await engine.docker.createContainer({ Image: image, Cmd: command });
-    await container.start();
-    await container.wait();
-    const log = await container.logs({ stdout: true, stderr: true });
-    await container.remove();
-    // Each part of a log has eight bytes before it.
-    return log.toString('utf8').replace(/[\u0001\u0002]\0\0\0[^]{4}/g, '');
+  function printedIn(image: string, ...command: string[]): Promise<string> {
+    return printedInContainer(engine.docker, image, ...command);
   }
   /** Pushes the base under a name of this registry, and leaves it there alone. */
   async function pushBase(host: string, authconfig: object): Promise<string> {
@@ -271,6 +267,12 @@ describe('deployer build, on the Docker Engine of Debian', function () {
     expect(printed).to.match(/drwxrwxrwt .* sub/);
     expect(printed).to.match(/link -> \.\.\/run\.sh/);
     expect(printed).to.match(/-rw-r--r-- +2 .* one\n-rw-r--r-- +2 .* two/);
+  });
+
+  it('of hard links, changed or not, the image holds what the context has, and nothing else', async () => {
+    await followHardLinks(BASE, engine.docker, async (path) => {
+      await buildOf([path, '--tag', HARD_LINKS_IMAGE]);
+    });
   });
 
   it('takes of a context what docker takes: the same image, whatever the .dockerignore says', async () => {

@@ -7,6 +7,7 @@ import { importBusybox, type DockerEngine } from '../support/docker-engine.js';
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.js';
 import { beforeFirst, startEngineProxy } from '../support/engine-proxy.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
+import { followHardLinks, HARD_LINKS_IMAGE } from '../support/hard-links.js';
 import { runModern, startModernEngine } from '../support/modern-engine.js';
 import { eventually } from '../support/eventually.js';
 import { documentIn, failureIn } from '../support/json-documents.js';
@@ -76,6 +77,12 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     expect({ digest, mediaType }).to.deep.equal({
       digest: imageId,
       mediaType: OCI_MANIFEST,
+    });
+  });
+
+  it('of hard links, changed or not, the image holds what the context has, and nothing else', async () => {
+    await followHardLinks(BASE, engine.docker, async (path) => {
+      await build(path, '--tag', HARD_LINKS_IMAGE);
     });
   });
 

@@ -177,3 +177,18 @@ async function unmountUnder(folder: string): Promise<void> {
     .filter((path) => path.startsWith(`${folder}/`));
   for (const path of mounts.sort().reverse()) await run('umount', ['--lazy', path]);
 }
+
+/** What a command prints in a container of the image. */
+export async function printedInContainer(
+  docker: Docker,
+  image: string,
+  ...command: string[]
+): Promise<string> {
+  const container = await docker.createContainer({ Image: image, Cmd: command });
+  await container.start();
+  await container.wait();
+  const log = await container.logs({ stdout: true, stderr: true });
+  await container.remove();
+  // Each part of a log has eight bytes before it.
+  return log.toString('utf8').replace(/[\u0001\u0002]\0\0\0[^]{4}/g, '');
+}

@@ -55,6 +55,14 @@ export class PatternMatcher {
         isException && (text.startsWith(`${folder}/`) || canMatchBelow(text, folder)),
     );
   }
+
+  /** Whether something may match that lies in this folder. */
+  mayMatchIn(folder: string): boolean {
+    return this.#patterns.some(
+      ({ isException, text }) =>
+        !isException && (text.startsWith(`${folder}/`) || canMatchBelow(text, folder)),
+    );
+  }
 }
 
 /** A pattern with wildcards before its last part may reach into many folders; one without names its own. */

@@ -89,19 +89,36 @@ class Walk {
 
   *folder(folder: Folder): Found {
     for (const found of this.#read(folder.path)) {
-      const path = pathOf(found.name, folder.path);
+      const { path, isUtf8 } = pathOf(found.name, folder.path);
       const excluded = this.#options.excluded?.match(path, folder.excluded);
-      const stats = this.#stat(path, found, excluded);
-      if (stats === undefined) yield undefined;
-      else if (stats.isDirectory()) yield* this.#inFolder(path, stats, excluded, folder.included);
+      const included = this.#options.included?.match(path, folder.included);
+      if (this.#isPassedOver(path, found, excluded, included)) {
+        yield undefined;
+        continue;
+      }
+      if (!isUtf8) throw unreadable(path, 'its name is not UTF-8');
+      const stats = this.#stat(path, found);
+      if (stats.isDirectory()) yield* this.#inFolder(path, stats, excluded, included);
       else {
-        const isTaken =
-          excluded?.isMatched !== true && this.#include(path, folder.included)?.isMatched !== false;
+        const isTaken = excluded?.isMatched !== true && included?.isMatched !== false;
         const entry = isTaken ? this.#describe(path, stats) : undefined;
         if (entry !== undefined && this.#owed.length > 0) yield* this.#owed.splice(0);
         yield entry;
       }
     }
+  }
+
+  /** What is not told, and no folder in which something may be, is not even looked at. */
+  #isPassedOver(
+    path: string,
+    found: Dirent,
+    excluded: PathMatch | undefined,
+    included: PathMatch | undefined,
+  ): boolean {
+    const isFolder = found.isDirectory();
+    if (excluded?.isMatched === true && !(isFolder && this.#options.excluded?.mayTakeBackIn(path) === true))
+      return true;
+    return included?.isMatched === false && !(isFolder && this.#options.included?.mayMatchIn(path) === true);
   }
 
   /** Names with a character for a byte: their order is that of the bytes, and buffers would take far longer. */
@@ -116,9 +133,8 @@ class Walk {
     path: string,
     stats: BigIntStats,
     excluded: PathMatch | undefined,
-    includedAbove: FolderMatch | undefined,
+    included: PathMatch | undefined,
   ): Found {
-    const included = this.#include(path, includedAbove);
     const entry: ContextEntry = { path, kind: 'folder', stats };
     if (excluded?.isMatched === true || included?.isMatched === false) this.#owed.push(entry);
     else {
@@ -129,18 +145,11 @@ class Walk {
     if (this.#owed.at(-1) === entry) this.#owed.pop();
   }
 
-  #include(path: string, above: FolderMatch | undefined): PathMatch | undefined {
-    return this.#options.included?.match(path, above);
-  }
-
   #place(path: string): string {
     return path === '' ? this.#root : `${this.#root}/${path}`;
   }
 
-  /** What is excluded, and no folder in which something may not be, is not even looked at. */
-  #stat(path: string, found: Dirent, excluded: PathMatch | undefined): BigIntStats | undefined {
-    if (excluded?.isMatched === true && this.#options.excluded?.mayTakeBackIn(path) !== true)
-      return undefined;
+  #stat(path: string, found: Dirent): BigIntStats {
     const looked = found.isFile() ? this.#options.look?.(path) : undefined;
     return looked ?? reading(path, () => lstatSync(this.#place(path), { bigint: true }));
   }
@@ -171,15 +180,14 @@ class Walk {
 }
 
 /**
- * A name that is no UTF-8 can't go over the wire.
+ * A name that is no UTF-8 can't go over the wire, and the file is not found under what is read of it.
  * @param name of a byte a character
  */
-function pathOf(name: string, folder: string): string {
+function pathOf(name: string, folder: string): { readonly path: string; readonly isUtf8: boolean } {
   const bytes = ASCII.test(name) ? undefined : Buffer.from(name, 'latin1');
   const text = bytes === undefined ? name : bytes.toString('utf8');
   const path = folder === '' ? text : `${folder}/${text}`;
-  if (bytes !== undefined && !isUtf8(bytes)) throw unreadable(path, 'its name is not UTF-8');
-  return path;
+  return { path, isUtf8: bytes === undefined || isUtf8(bytes) };
 }
 
 const ASCII = /^[\0-\x7f]*$/;

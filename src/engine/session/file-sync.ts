@@ -164,7 +164,7 @@ function statOf({ path, kind, stats, linkname }: ContextEntry): FileStat {
   return {
     path,
     mode: goMode(Number(stats.mode), kind),
-    size: kind === 'file' ? Number(stats.size) : 0,
+    size: kind === 'folder' ? 0 : Number(stats.size),
     modified: stats.mtimeNs,
     ...(linkname === undefined ? {} : { linkname }),
     ...(kind === 'device' ? { device: deviceOf(stats.rdev) } : {}),

@@ -22,7 +22,10 @@ export interface FileStat {
   readonly path: string;
   /** as Go's os.FileMode */
   readonly mode: number;
-  /** bytes; 0 for what has no content of its own */
+  /**
+   * bytes, as lstat has them, of links too; 0 for a folder. The engine compares it with what it kept: of a hard link that
+   * seems changed it makes a new one beside the old, and rename(2) leaves both where they are names of one file.
+   */
   readonly size: number;
   /** nanoseconds since the epoch */
   readonly modified: bigint;

@@ -54,6 +54,31 @@ describe('the walk through a build context', () => {
     expect(await followPaths(context.path, ['.'])).to.equal(undefined);
   });
 
+  it('looks at nothing that is not asked for, or left out: neither its name, nor what lies in it', async () => {
+    await using context = await makeContext({ 'ask/Dockerfile': 'FROM x', 'ask/b': '', 'closed/x': '' });
+    const odd = (path: string): Buffer =>
+      Buffer.concat([Buffer.from(`${context.path}/${path}`), Buffer.from([0xff])]);
+    await mkdir(odd('odd'));
+    await writeFile(odd('ask/odd'), '');
+    await promisify(execFile)('chmod', ['0', join(context.path, 'closed')]);
+    await asNobody(context.path, async () => {
+      const included = await followPaths(context.path, ['ask/Dockerfile', 'ask/Dockerfile.dockerignore']);
+      expect(pathsIn(context.path, included && { included })).to.deep.equal(['ask', 'ask/Dockerfile']);
+      const excluded = new PatternMatcher(['closed', '**/odd*', '!ask/b']);
+      expect(pathsIn(context.path, { excluded })).to.deep.equal(['ask', 'ask/Dockerfile', 'ask/b']);
+    });
+  });
+
+  it('enters the folders that a pattern with wildcards may reach, and what lies in one that it matches', async () => {
+    await using context = await makeContext({ 'a/b/c.md': '', 'a/x/d.md': '', 'z/b/e': '', 'z/c.md': '' });
+    const paths = (...patterns: string[]): string[] =>
+      pathsIn(context.path, { included: new PatternMatcher(patterns) });
+    expect(paths('**/c.md')).to.deep.equal(['a', 'a/b', 'a/b/c.md', 'z', 'z/c.md']);
+    expect(paths('?/b')).to.deep.equal(['a', 'a/b', 'a/b/c.md', 'z', 'z/b', 'z/b/e']);
+    expect(paths('a', '!a/b')).to.deep.equal(['a', 'a/x', 'a/x/d.md']);
+    expect(paths('a', '!a/*', 'a/x/d.md')).to.deep.equal(['a', 'a/x', 'a/x/d.md']);
+  });
+
   it('tells a file of several names once, and then its other names', async () => {
     await using context = await makeContext({ one: 'x' });
     await promisify(execFile)('ln', ['one', 'two'], { cwd: context.path });
