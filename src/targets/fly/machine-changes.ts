@@ -44,8 +44,6 @@ export class MachineChanges {
   readonly touched: Touched[] = [];
   readonly #options: MachineChangesOptions;
   readonly #vigil: Vigil;
-  /** Woken to see that the release works. */
-  readonly #woken = new Set<string>();
   /** Creating is one at a time: see createMachine. */
   #creating: Promise<unknown> = Promise.resolve();
 
@@ -78,22 +76,18 @@ export class MachineChanges {
     }
     const checks = definedChecks(change.config);
     touched.healthy = await this.#becomeHealthy(touched, machine, signal);
-    if (mode === 'prove') this.#woken.add(touched.id);
     this.#vigil.add(touched.id, touched.healthy, steadyTimeOf(checks, plan.request.config.minHealthyMs));
-    voice.machineDone(touched.id, checks > 0 ? 'checks pass' : 'started');
+    const woken = mode === 'wake' ? 'woken, ' : '';
+    voice.machineDone(touched.id, `${woken}${checks > 0 ? 'checks pass' : 'started'}`);
   }
 
   /**
-   * Resolves when all machines that were changed have stayed healthy for their time, at one and the same look. What
-   * was woken for this may sleep again.
+   * Resolves when all machines that were changed have stayed healthy for their time, at one and the same look.
    * @returns all machines of the app at that look
    * @throws DeployerError `release_failed`, `timed_out`
    */
   async allSteady(signal: AbortSignal): Promise<readonly Machine[]> {
-    const machines = await this.#guard(() => this.#vigil.allSteady(signal));
-    for (const id of this.#woken) await this.#letSleep(id);
-    this.#woken.clear();
-    return machines;
+    return this.#guard(() => this.#vigil.allSteady(signal));
   }
 
   /** Notes on the machines what the release came to: for `release list`, and for the next release to go back to. */
@@ -200,16 +194,6 @@ export class MachineChanges {
     } catch (error) {
       for (const touched of this.touched) if (!this.#vigil.isUp(touched.id)) touched.healthy = undefined;
       throw error;
-    }
-  }
-
-  /** The release has shown that it works; a machine left awake is no reason to undo it. */
-  async #letSleep(id: string): Promise<void> {
-    const { api, leases, voice } = this.#options;
-    try {
-      await api.stopMachine(id, leases.nonce(id));
-    } catch (error) {
-      voice.warn(`machine ${id} was asleep before, and could not be stopped: ${messageOf(error)}`);
     }
   }
 
