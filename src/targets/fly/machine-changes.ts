@@ -3,6 +3,7 @@ import { formatDuration } from '../../lib/duration.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseContext } from '../target.js';
+import { isRejected } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
 import { explainSilence } from './silence.js';
 import { definedChecks, markRun, type RunMark } from './health.js';
@@ -222,9 +223,8 @@ export class MachineChanges {
 /** The API answered, and said no: nothing was carried out. */
 function isRefusal(error: unknown): boolean {
   return (
-    error instanceof DeployerError &&
-    ['api_rejected', 'api_denied', 'api_unauthorized', 'app_not_found', 'api_rate_limited'].includes(
-      error.code,
-    )
+    isRejected(error) ||
+    (error instanceof DeployerError &&
+      ['api_denied', 'api_unauthorized', 'app_not_found', 'api_rate_limited'].includes(error.code))
   );
 }
