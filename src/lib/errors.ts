@@ -11,6 +11,7 @@ export const EXIT_OF = {
   config_not_found: 2,
   credentials_invalid: 2,
   image_source_unsupported: 2,
+  api_rejected: 2,
 
   tag_not_found: 3,
   digest_not_found: 3,
@@ -42,6 +43,7 @@ export const EXIT_OF = {
   release_rolled_back: 8,
   release_failed: 9,
   locked: 10,
+  api_conflict: 10,
   timed_out: 11,
 
   registry_rate_limited: 12,
@@ -60,7 +62,8 @@ export const EXIT_OF = {
   response_too_large: 12,
   api_unavailable: 12,
   api_rate_limited: 12,
-  api_rejected: 12,
+  not_an_api: 12,
+  insufficient_capacity: 12,
   engine_unavailable: 12,
 
   output_failed: 13,

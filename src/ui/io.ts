@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { Redactor } from '../lib/redact.js';
 import { cleanLine } from '../lib/text.js';
 import { annotation, withoutCommands } from './github-commands.js';
+import { apiFlagsIn } from './program-name.js';
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -24,6 +25,8 @@ export interface Io {
   readonly ci: boolean;
   /** What the program is called: `deployer`, or the name of the program that has it as a plugin. */
   readonly bin: string;
+  /** How the deploy API was named on the command line, as the next command has to name it: see `apiFlagsIn`. */
+  readonly apiFlags: string;
   readonly redactor: Redactor;
 }
 
@@ -56,6 +59,7 @@ export function createIo(
     interactive: !ci && canDrawOver(stderr, env),
     ci,
     bin,
+    apiFlags: apiFlagsIn(argv),
     redactor: Redactor.fromEnvironment(env, argv),
   };
 }

@@ -88,13 +88,13 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource, advice: Advice): M
     };
   if (status === 404 && answer.asked.includes('/machines/'))
     return {
-      code: 'api_rejected',
+      code: 'api_conflict',
       message: 'the Machines API does not know this machine',
       suggestions: ['it was destroyed meanwhile; deploy again'],
     };
   if (isFromElsewhere(answer))
     return {
-      code: 'api_rejected',
+      code: 'not_an_api',
       message: 'no Machines API answers there',
       suggestions: ['check the address of the API: --api-url, DEPLOYER_API_URL, FLY_FLAPS_BASE_URL'],
     };
@@ -110,20 +110,32 @@ function meaning(answer: ApiAnswer, tokenSource: TokenSource, advice: Advice): M
       message: 'the Machines API refuses for too many requests, and went on refusing',
       suggestions: ['try again in a minute; another deploy with the same token may be running'],
     };
-  if (status >= 500)
+  if (status >= 500 || status === 408)
     return {
       code: 'api_unavailable',
       message: `the Machines API failed (${status})`,
       suggestions: [advice.outage],
     };
+  return { ...rejection(answer, advice), message: `the Machines API rejected the request (${status})` };
+}
+
+/** What the same request may yet be granted at another time is told apart from what has to be mended. */
+function rejection({ status, body }: ApiAnswer, advice: Advice): Omit<Meaning, 'message'> {
+  if (body.includes('insufficient_capacity'))
+    return {
+      code: 'insufficient_capacity',
+      suggestions: ['choose another region: primary_region in fly.toml'],
+    };
+  if (status === 409 || status === 412)
+    return {
+      code: 'api_conflict',
+      suggestions: ['something else changes the app at the moment, it seems: deploy again when it has ended'],
+    };
   return {
     code: 'api_rejected',
-    message: `the Machines API rejected the request (${status})`,
-    suggestions: answer.body.includes('insufficient_capacity')
-      ? ['choose another region: primary_region in fly.toml']
-      : isPullFailure(answer.body)
-        ? advice.pull('APP', 'REF')
-        : ['mend what the API names in fly.toml or the flags, and deploy again'],
+    suggestions: isPullFailure(body)
+      ? advice.pull('APP', 'REF')
+      : ['mend what the API names in fly.toml or the flags, and deploy again'],
   };
 }
 
@@ -160,4 +172,17 @@ const AMBIGUOUS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export function isAmbiguous(error: unknown): error is DeployerError {
   return error instanceof DeployerError && AMBIGUOUS.has(error.code);
+}
+
+/** The API's refusals of a request as such: another one may be granted. */
+const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'api_rejected',
+  'api_conflict',
+  'insufficient_capacity',
+  'not_an_api',
+]);
+
+/** Whether the API answered, and said no to what was asked: nothing was carried out. */
+export function isRejected(error: unknown): error is DeployerError {
+  return error instanceof DeployerError && REJECTIONS.has(error.code);
 }

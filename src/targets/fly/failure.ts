@@ -12,18 +12,22 @@ export interface Failure {
   readonly reason: unknown;
   /** Machines that it had changed; those that were down are named beside the one that stopped it. */
   readonly alsoDown?: readonly Pick<Touched, 'id' | 'down'>[];
+  /** How many of the machines that were put back had not been healthy before. */
+  readonly unwell?: number;
 }
 
 const MOST_NAMED = 5;
 
-/** What ran before runs again. */
+/** What ran before runs again, as well or unwell as it did. */
 export function rolledBack(failure: Failure, putBack: string): DeployerError {
-  const { release, reason } = failure;
+  const { release, reason, unwell = 0 } = failure;
+  // To go back to what is back already would change nothing.
+  const isBetter = unwell > 0 && release.lastHealthy !== release.previous;
   const code = codeOf(reason) === 'interrupted' ? 'interrupted' : 'release_rolled_back';
   return new DeployerError(code, `v${release.version} ${whatHappened(reason)}; ${putBack}`, {
     cause: reason,
     evidence: [...evidenceOf(reason), ...downLines(failure)],
-    suggestions: suggestionsOf(reason),
+    suggestions: [...(isBetter ? wayBack(failure) : []), ...suggestionsOf(reason)],
   });
 }
 
@@ -58,12 +62,13 @@ export function notPutBack(failure: Failure, stuck: readonly Stuck[], touched: n
 }
 
 /** What runs now comes first, then what stopped the release. */
-function mends({ app, release, reason }: Failure): string[] {
-  const back = release.lastHealthy;
-  return [
-    ...(back === undefined ? [] : [`deployer release rollback v${back} -a ${app}`]),
-    ...new Set([...suggestionsOf(reason), `deployer status -a ${app}`]),
-  ];
+function mends(failure: Failure): string[] {
+  const { app, reason } = failure;
+  return [...wayBack(failure), ...new Set([...suggestionsOf(reason), `deployer status -a ${app}`])];
+}
+
+function wayBack({ app, release: { lastHealthy } }: Failure): string[] {
+  return lastHealthy === undefined ? [] : [`deployer release rollback v${lastHealthy} -a ${app}`];
 }
 
 function suggestionsOf(reason: unknown): readonly string[] {

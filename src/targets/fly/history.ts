@@ -35,6 +35,7 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
   const traces = histories.flatMap(tracesOf);
   const undone = new Set(traces.map(({ config }) => readReleaseMetadata(config).rolledBack));
   const stuck = new Set(traces.map(({ config }) => readReleaseMetadata(config).undoFailed));
+  const failed = new Set(traces.map(({ config }) => readReleaseMetadata(config).lastFailed));
   const healthy = healthyReleases(traces);
   const byVersion = new Map<number, [Trace, ...Trace[]]>();
   for (const trace of traces) {
@@ -50,6 +51,7 @@ export function releasesOf(histories: readonly MachineHistory[]): readonly PastR
       machines: histories.length,
       undone: undone.has(version),
       stuck: stuck.has(version),
+      failed: failed.has(version),
       healthy: healthy.has(version),
     }),
   );
@@ -141,6 +143,8 @@ interface Known {
   readonly undone: boolean;
   /** Its undo left a machine that is not as before. */
   readonly stuck: boolean;
+  /** Its deploy has noted that it failed; remembered by its successors. */
+  readonly failed: boolean;
 }
 
 function pastRelease(
@@ -173,7 +177,7 @@ function pastRelease(
 
 function statusOf(
   running: number,
-  { machines, undone, stuck }: Known,
+  { machines, undone, stuck, failed }: Known,
   wasHealthy: boolean | undefined,
   noted: ReadonlySet<ReleaseHealth | undefined>,
 ): ReleaseRecord['status'] {
@@ -181,9 +185,8 @@ function statusOf(
   if (stuck) return 'failed';
   if (running === 0 && undone) return 'rolled-back';
   if (wasHealthy !== false) return running > 0 ? 'running' : 'past';
-  // Its deploy has seen it fail, or broke off before it was well; or nobody has looked (yet).
-  const isKnown = noted.has('failed') || (running === 0 && !noted.has('unwatched'));
-  return isKnown ? 'failed' : 'unproven';
+  // Its deploy has seen it fail; or nobody has looked (yet), or could note what was seen.
+  return failed || noted.has('failed') ? 'failed' : 'unproven';
 }
 
 function imageFields(image = ''): Pick<ReleaseRecord, 'image' | 'digest'> {

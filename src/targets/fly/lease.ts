@@ -69,7 +69,7 @@ export class Leases {
 
   /**
    * Takes the machine's lease, waiting for another holder as long as `waitMs`.
-   * @throws DeployerError `locked`, naming the holder; `api_rejected` when there is no such machine
+   * @throws DeployerError `locked`, naming the holder; `api_conflict` when there is no such machine
    */
   async acquire(id: string, wait: LeaseWait): Promise<void> {
     if (this.#held.has(id)) return;
@@ -222,7 +222,7 @@ export class Leases {
 }
 
 function missing(id: string, said: string): DeployerError {
-  return new DeployerError('api_rejected', `machine ${id} is not there any more`, {
+  return new DeployerError('api_conflict', `machine ${id} is not there any more`, {
     evidence: [cleanLine(said)],
     suggestions: ['it was destroyed meanwhile; deploy again'],
   });

@@ -3,6 +3,7 @@ import { formatDuration } from '../../lib/duration.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseContext } from '../target.js';
+import { isRejected } from './api-error.js';
 import { becomeHealthy } from './become-healthy.js';
 import { explainSilence } from './silence.js';
 import { definedChecks, markRun, type RunMark } from './health.js';
@@ -44,8 +45,6 @@ export class MachineChanges {
   readonly touched: Touched[] = [];
   readonly #options: MachineChangesOptions;
   readonly #vigil: Vigil;
-  /** Woken to see that the release works. */
-  readonly #woken = new Set<string>();
   /** Creating is one at a time: see createMachine. */
   #creating: Promise<unknown> = Promise.resolve();
 
@@ -78,22 +77,18 @@ export class MachineChanges {
     }
     const checks = definedChecks(change.config);
     touched.healthy = await this.#becomeHealthy(touched, machine, signal);
-    if (mode === 'prove') this.#woken.add(touched.id);
     this.#vigil.add(touched.id, touched.healthy, steadyTimeOf(checks, plan.request.config.minHealthyMs));
-    voice.machineDone(touched.id, checks > 0 ? 'checks pass' : 'started');
+    const woken = mode === 'wake' ? 'woken, ' : '';
+    voice.machineDone(touched.id, `${woken}${checks > 0 ? 'checks pass' : 'started'}`);
   }
 
   /**
-   * Resolves when all machines that were changed have stayed healthy for their time, at one and the same look. What
-   * was woken for this may sleep again.
+   * Resolves when all machines that were changed have stayed healthy for their time, at one and the same look.
    * @returns all machines of the app at that look
    * @throws DeployerError `release_failed`, `timed_out`
    */
   async allSteady(signal: AbortSignal): Promise<readonly Machine[]> {
-    const machines = await this.#guard(() => this.#vigil.allSteady(signal));
-    for (const id of this.#woken) await this.#letSleep(id);
-    this.#woken.clear();
-    return machines;
+    return this.#guard(() => this.#vigil.allSteady(signal));
   }
 
   /** Notes on the machines what the release came to: for `release list`, and for the next release to go back to. */
@@ -203,16 +198,6 @@ export class MachineChanges {
     }
   }
 
-  /** The release has shown that it works; a machine left awake is no reason to undo it. */
-  async #letSleep(id: string): Promise<void> {
-    const { api, leases, voice } = this.#options;
-    try {
-      await api.stopMachine(id, leases.nonce(id));
-    } catch (error) {
-      voice.warn(`machine ${id} was asleep before, and could not be stopped: ${messageOf(error)}`);
-    }
-  }
-
   #before(id: string): Machine {
     const machine = this.#options.plan.state.machines.find((candidate) => candidate.id === id);
     if (machine === undefined)
@@ -238,9 +223,8 @@ export class MachineChanges {
 /** The API answered, and said no: nothing was carried out. */
 function isRefusal(error: unknown): boolean {
   return (
-    error instanceof DeployerError &&
-    ['api_rejected', 'api_denied', 'api_unauthorized', 'app_not_found', 'api_rate_limited'].includes(
-      error.code,
-    )
+    isRejected(error) ||
+    (error instanceof DeployerError &&
+      ['api_denied', 'api_unauthorized', 'app_not_found', 'api_rate_limited'].includes(error.code))
   );
 }

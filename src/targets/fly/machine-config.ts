@@ -66,6 +66,7 @@ export function undoneConfig(
 
 function releaseMetadata(metadata: Record<string, string>, label: ReleaseLabel): Record<string, string> {
   const { previous } = label;
+  const hasFailed = metadata[METADATA.health] === 'failed';
   const set: Record<string, string | undefined> = {
     [METADATA.platformVersion]: 'v2',
     [METADATA.processGroup]: metadata[METADATA.processGroup] ?? APP_GROUP,
@@ -78,6 +79,7 @@ function releaseMetadata(metadata: Record<string, string>, label: ReleaseLabel):
     [METADATA.previousImage]: previous?.image,
     [METADATA.health]: label.health,
     [METADATA.lastHealthy]: label.lastHealthy?.toString(),
+    [METADATA.lastFailed]: metadata[hasFailed ? METADATA.releaseVersion : METADATA.lastFailed],
   };
   const merged: Record<string, string> = { ...metadata };
   for (const [key, value] of Object.entries(set)) {

@@ -56,6 +56,7 @@ const MachineService = v.looseObject({
   autostart: absent(v.boolean()),
   /** Older answers say false for "off" and true for "stop". */
   autostop: absent(v.union([v.boolean(), v.string()])),
+  min_machines_running: absent(v.number()),
 });
 export type MachineService = v.InferOutput<typeof MachineService>;
 

@@ -8,7 +8,7 @@ import { plannedRelease, labelOf, presentRelease, type ReleaseLabel } from './re
 import { lastHealthyOf } from './release-health.js';
 import { METADATA } from './release-metadata.js';
 import { sameConfig } from './same-config.js';
-import { sleepsByItself } from './up.js';
+import { isUp, mayStayAsleep, minRunning } from './up.js';
 
 /** What was read of an app before a release. */
 export interface FlyState {
@@ -42,10 +42,13 @@ export type MachineChange =
       readonly config: MachineConfig;
       /**
        * `run`: is started, and must become healthy. `sleep`: stays stopped, as the platform stopped it.
-       * `prove`: is started to see that the release works at all, and stopped again.
+       * `wake`: was stopped, and is started all the same: without it too few would run, or nothing would show that the
+       * release works. Where the platform stops machines, it may do so again.
        */
-      readonly mode: 'run' | 'sleep' | 'prove';
+      readonly mode: 'run' | 'sleep' | 'wake';
     };
+
+type MachineUpdate = Extract<MachineChange, { kind: 'update' }>;
 
 export type AddressType = 'shared_v4' | 'v6';
 
@@ -123,11 +126,12 @@ function changesOf(request: ReleaseRequest, state: FlyState, label: ReleaseLabel
       ? machineConfig(config, label, existing)
       : restoredConfig(state.restore.config, label, existing);
   if (state.machines.length > 0) {
-    return state.machines.map((machine): MachineChange => {
+    const updates = state.machines.map((machine): MachineUpdate => {
       const wanted = configFor(presentConfig(machine));
-      const mode = isAsleep(machine) && sleepsByItself(wanted) ? 'sleep' : 'run';
+      const mode = isAsleep(machine) && mayStayAsleep(wanted) ? 'sleep' : 'run';
       return { kind: 'update', id: machine.id, config: wanted, mode };
     });
+    return withEnoughAwake(updates, state.machines);
   }
   const count = Math.max(1, config.httpService?.minMachinesRunning ?? 1);
   const region = config.primaryRegion === undefined ? {} : { region: config.primaryRegion };
@@ -138,6 +142,17 @@ function changesOf(request: ReleaseRequest, state: FlyState, label: ReleaseLabel
     config: configFor(undefined),
     ...region,
   }));
+}
+
+/** As many as `min_machines_running` asks for; and one where none is up, so that nobody would be answered. */
+function withEnoughAwake(updates: readonly MachineUpdate[], machines: readonly Machine[]): MachineUpdate[] {
+  const wanted = Math.max(machines.some(isUp) ? 0 : 1, ...updates.map(({ config }) => minRunning(config)));
+  let missing = wanted - updates.filter(({ mode }) => mode === 'run').length;
+  return updates.map((update): MachineUpdate => {
+    if (update.mode !== 'sleep' || missing <= 0) return update;
+    missing -= 1;
+    return { ...update, mode: 'wake' };
+  });
 }
 
 function presentConfig(machine: Machine): MachineConfig {
@@ -165,7 +180,7 @@ function inOrder(changes: readonly MachineChange[], state: FlyState, verify: boo
   const asleep = (change: MachineChange): boolean => change.kind === 'update' && change.mode === 'sleep';
   const ordered = [...changes.filter((change) => !asleep(change)), ...changes.filter(asleep)];
   const first = ordered[0];
-  if (verify && first?.kind === 'update' && first.mode === 'sleep') ordered[0] = { ...first, mode: 'prove' };
+  if (verify && first?.kind === 'update' && first.mode === 'sleep') ordered[0] = { ...first, mode: 'wake' };
   return ordered;
 }
 
@@ -218,7 +233,6 @@ function writesOf(
     const machine = `${app}/machines/${change.id}`;
     post(`${machine}/lease`, `lock machine ${change.id} until the release is done`);
     post(machine, `${MODE_SUMMARY[change.mode]} machine ${change.id} to v${release.version}`);
-    if (change.mode === 'prove') post(`${machine}/stop`, `let machine ${change.id} sleep again`);
   }
   const noted = `${app}/machines/*/metadata/${METADATA.health}`;
   if (verify) post(noted, `note on each machine that v${release.version} is healthy, once it is`);
@@ -228,5 +242,5 @@ function writesOf(
 const MODE_SUMMARY = {
   run: 'update',
   sleep: 'update, without starting it,',
-  prove: 'update and start, to see that the release works,',
+  wake: 'update and start',
 } as const;

@@ -21,6 +21,8 @@ export const METADATA = {
   health: 'deployer_health',
   /** The last release before this one that was healthy. */
   lastHealthy: 'deployer_last_healthy',
+  /** The last release before this one on this machine that was noted as failed: its versions don't keep what is noted. */
+  lastFailed: 'deployer_last_failed',
   /** The highest release that was undone on this machine: its number is not used again. */
   rolledBack: 'deployer_rolled_back',
   /** The last release whose undo left a machine that is not as before. */
@@ -46,6 +48,7 @@ export interface ReleaseMetadata {
   readonly undoFailed?: number;
   readonly health?: ReleaseHealth;
   readonly lastHealthy?: number;
+  readonly lastFailed?: number;
 }
 
 /** No app has had so many releases: a higher number is not one, and counting on from it would end in none. */
@@ -72,6 +75,7 @@ export function readReleaseMetadata(config: MachineConfig | null | undefined): R
     undoFailed: count(METADATA.undoFailed),
     health: RELEASE_HEALTH.find((health) => health === text(METADATA.health)),
     lastHealthy: count(METADATA.lastHealthy),
+    lastFailed: count(METADATA.lastFailed),
   };
   return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined));
 }

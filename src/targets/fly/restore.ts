@@ -110,6 +110,12 @@ function wasUp(before: Machine): boolean {
   return !isAsleep(before) && before.state !== 'failed';
 }
 
+/** Whether a machine was not well when a release found it: put back, it need not be well either. Asleep it was. */
+export function wasUnwell(before: Machine): boolean {
+  if (!isAsleep(before)) return !isHealthy(before);
+  return whyDown(before, markRun(undefined, before)) !== undefined;
+}
+
 /** It was read between two of its falls. */
 function keptFalling(before: Machine): boolean {
   return before.state !== 'started' && whyDead(before, markRun(undefined, before)) !== undefined;

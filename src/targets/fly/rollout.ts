@@ -9,6 +9,7 @@ import { MachineChanges } from './machine-changes.js';
 import type { MachinesApi } from './machines-api.js';
 import { answersUnchecked, type FlyPlan, type FlyState, type MachineChange } from './plan.js';
 import { machinesOfReleases, readReleaseMetadata } from './release-metadata.js';
+import { wasUnwell } from './restore.js';
 import { undo } from './undo.js';
 import { unitOf } from './unit.js';
 import { Voice } from './voice.js';
@@ -154,9 +155,10 @@ export class Rollout {
     const failure = { ...this.#failure(reason), alsoDown: touched };
     if (stuck.length > 0)
       return { status: 'failed', release, units, error: notPutBack(failure, stuck, touched.length) };
-    const message = this.#putBackMessage();
+    const unwell = touched.filter(({ before }) => before !== undefined && wasUnwell(before)).length;
+    const message = this.#putBackMessage(unwell);
     this.#context.report({ type: 'rolled-back', message });
-    return { status: 'rolled-back', release, units, error: rolledBack(failure, message) };
+    return { status: 'rolled-back', release, units, error: rolledBack({ ...failure, unwell }, message) };
   }
 
   /** A machine whose creation was asked for, and never answered, may have come to be after all. */
@@ -177,10 +179,13 @@ export class Rollout {
     return 'there was no release before: destroying its machines';
   }
 
-  #putBackMessage(): string {
+  #putBackMessage(unwell: number): string {
     const { release, state } = this.#plan;
-    if (release.previous !== undefined) return `v${release.previous} is back`;
-    if (state.machines.length > 0) return 'what ran before is back';
+    const total = this.#changes.touched.length;
+    const some = `where ${unwell} of ${total} machines ${unwell === 1 ? 'was' : 'were'}`;
+    const how = unwell === 0 ? '' : `, ${unwell === total ? 'which was' : some} not healthy before either`;
+    if (release.previous !== undefined) return `v${release.previous} is back${how}`;
+    if (state.machines.length > 0) return `what ran before is back${how}`;
     const stays = this.#appCreated ? `, the app ${state.app} stays` : '';
     return `there was no release before; its machines were destroyed${stays}`;
   }

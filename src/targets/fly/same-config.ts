@@ -13,6 +13,7 @@ const LABELS: ReadonlySet<string> = new Set([
   METADATA.undoFailed,
   METADATA.health,
   METADATA.lastHealthy,
+  METADATA.lastFailed,
 ]);
 
 /**

@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from '../../lib/duration.js';
 import { DeployerError, messageOf } from '../../lib/errors.js';
 import { inParallel } from '../../lib/in-parallel.js';
 import type { ReleaseEvent } from '../target.js';
-import { isPassing } from './api-error.js';
+import { isPassing, isRejected } from './api-error.js';
 import { markRun } from './health.js';
 import type { Machine } from './machine.js';
 import { machineFailure } from './machine-failure.js';
@@ -200,9 +200,7 @@ async function persistently<Result>(
     try {
       return await work();
     } catch (error) {
-      const again = isPassing(error)
-        ? clock.now() < giveUpAt
-        : error instanceof DeployerError && error.code === 'api_rejected' && attempt < MOST_TRIES;
+      const again = isPassing(error) ? clock.now() < giveUpAt : isRejected(error) && attempt < MOST_TRIES;
       if (!again || signal.aborted) throw error;
       await clock.sleep(RETRY_MS, signal);
     }

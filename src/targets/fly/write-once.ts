@@ -1,8 +1,7 @@
 import type { Clock } from '../../lib/clock.js';
-import { DeployerError } from '../../lib/errors.js';
 import { cleanLine } from '../../lib/text.js';
 import { appCreatedByAnother, machineCreatedByAnother } from './another-deploy.js';
-import { isAmbiguous } from './api-error.js';
+import { isAmbiguous, isRejected } from './api-error.js';
 import { isDestroyed, isInPassing, type Machine, type MachineConfig } from './machine.js';
 import type { Nonce } from './api-transport.js';
 import type { MachinesApi, MachineUpdate, NewMachine } from './machines-api.js';
@@ -70,10 +69,6 @@ export async function updateMachine(
       await clock.sleep(RETRY_MS * attempt, signal);
     }
   }
-}
-
-function isRejected(error: unknown): boolean {
-  return error instanceof DeployerError && error.code === 'api_rejected';
 }
 
 function carries(machine: Machine, before: Machine, { config }: MachineUpdate): boolean {

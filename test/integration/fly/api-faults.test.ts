@@ -136,7 +136,7 @@ describe('a release on a Machines API that has its faults', () => {
     const answer = { status: 400, body: { error: 'invalid config: \u001b[31mservices' } };
     fly.fault({ match: UPDATE, answer });
     const error = await failureOf(fly.deploy('new'));
-    expect(error).to.include({ code: 'api_rejected', exit: 12 });
+    expect(error).to.include({ code: 'api_rejected', exit: 2 });
     expect(error.message).to.equal(
       'the Machines API rejected the request (400): invalid config: [31mservices',
     );

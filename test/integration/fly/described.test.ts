@@ -40,7 +40,7 @@ describe('what the Fly target asks of the Machines API', () => {
         await fly.api('GET', `/machines/${id}/wait?state=stopped&timeout=10`);
       }
       const [first] = fly.machines();
-      await fly.api('POST', `/machines/${first?.id}/lease`, { ttl: 2 });
+      await fly.api('POST', `/machines/${first?.id}/lease`, { ttl: 20 });
       await fly.succeed('new', { config: { httpService } });
       await fly.deploy('bad', { config: { httpService } });
       await fly.target.status(APP, signal);
@@ -61,7 +61,6 @@ describe('what the Fly target asks of the Machines API', () => {
       `POST ${M}/{machine_id}`,
       `DELETE ${M}/{machine_id}`,
       `GET ${M}/{machine_id}/wait`,
-      `POST ${M}/{machine_id}/stop`,
       `GET ${M}/{machine_id}/versions`,
       `GET ${M}/{machine_id}/lease`,
       `POST ${M}/{machine_id}/lease`,

@@ -223,7 +223,33 @@ describe('a release whose machine does not become healthy', () => {
     const [id] = fly.machines().map((machine) => machine.id);
     await fly.api('POST', `/machines/${id}/restart`);
     await fly.api('GET', `/machines/${id}/wait?state=started&timeout=10`);
-    const { status } = await deployFailing({ oom: { afterMs: 50 } });
+    const { status, error } = await deployFailing({ oom: { afterMs: 50 } });
     expect(status).to.equal('rolled-back');
+    expect(error.message).to.match(/; v1 is back, which was not healthy before either$/);
+    expect(error.suggestions.join('\n')).to.not.include('release rollback');
+  });
+
+  it('says that what is back was broken too, on how many machines, and which release was the last healthy one', async () => {
+    await fly.seed(2);
+    const impatient = { waitTimeoutMs: 4000, strategy: 'immediate' as const };
+    await deployFailing({ checks: {} }, { rollback: false, config: impatient });
+    const mute = { match: { imageDigest: imageOf('newer').digest }, effect: { checks: {} } };
+    fly.fault(mute);
+    const { outcome } = await fly.deploy('newer', { config: impatient });
+    const { error } = outcome as Failed;
+    expect(error).to.include({ code: 'release_rolled_back', exit: 8 });
+    expect(error.message).to.match(/^v3 failed: .*; v2 is back, which was not healthy before either$/);
+    expect(error.suggestions[0]).to.equal('deployer release rollback v1 -a shop');
+
+    fly.clearFaults();
+    const [id = ''] = (await fly.succeed('old')).outcome.units.map((unit) => unit.id).sort();
+    fly.fault({ match: { imageDigest: imageOf('old').digest, machine: id }, effect: { checks: {} } });
+    await fly.api('POST', `/machines/${id}/restart`);
+    await fly.api('GET', `/machines/${id}/wait?state=started&timeout=10`);
+    fly.fault(mute);
+    const again = (await fly.deploy('newer', { config: impatient })).outcome as Failed;
+    expect(again.error.message).to.match(
+      /; v4 is back, where 1 of 2 machines was not healthy before either$/,
+    );
   });
 });

@@ -140,6 +140,20 @@ describe('what an app remembers of its releases', () => {
       expect(fly.machines()[0]?.image).to.equal(imageOf('bad').deployed);
     });
 
+    it('does not take one for failed of which nothing could be noted', async () => {
+      await fly.seed(1);
+      const notes = { method: 'POST', pathPattern: `/v1/apps/${APP}/machines/*/metadata/*` };
+      fly.fault({ match: notes, answer: { status: 500, body: { error: 'oops' } } });
+      await fly.succeed('new');
+      fly.clearFaults();
+      await fly.succeed('newer');
+      expect(await listed()).to.deep.equal([
+        [3, 'running', true],
+        [2, 'unproven', false],
+        [1, 'past', true],
+      ]);
+    });
+
     it('names the last healthy one as the way back, also when another failed between', async () => {
       await fly.seed(1);
       fly.fault(bad);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FlyEmulator, imageOf, WEB } from './fly-emulator.js';
+import { APP, FlyEmulator, imageOf, WEB } from './fly-emulator.js';
 
 describe('a rolling release on the Machines API', () => {
   let fly: FlyEmulator;
@@ -121,16 +121,20 @@ describe('a rolling release on the Machines API', () => {
       }
     }
 
-    it('wakes one to see that the release works, and lets it sleep again', async () => {
+    it('wakes one to see that the release works; the platform may let it sleep again', async () => {
       await seedAsleep();
-      const { events } = await fly.succeed('new', { config });
+      const { events, outcome } = await fly.succeed('new', { config });
       expect(
         events.filter(({ type }) => type === 'log').map((event) => 'message' in event && event.message),
       ).to.deep.equal([
-        `[1/2] machine ${fly.machines()[0]?.id}: checks pass`,
+        `[1/2] machine ${fly.machines()[0]?.id}: woken, checks pass`,
         `[2/2] machine ${fly.machines()[1]?.id}: updated, asleep`,
       ]);
-      await fly.api('GET', `/machines/${fly.machines()[0]?.id}/wait?state=stopped&timeout=10`);
+      expect(fly.machines().map(({ state }) => state)).to.deep.equal(['started', 'stopped']);
+      expect(outcome.units.map(({ state, health }) => `${state} ${health}`)).to.deep.equal([
+        'started passing',
+        'stopped unknown',
+      ]);
       expect(new Set(fly.machines().map(({ image }) => image))).to.deep.equal(
         new Set([imageOf('new').deployed]),
       );
@@ -162,6 +166,46 @@ describe('a rolling release on the Machines API', () => {
       },
     });
     expect(fly.machines()[0]).to.deep.include({ state: 'stopped', image: imageOf('new').deployed });
+  });
+
+  describe('when the only machine was stopped by someone, and the platform stops none', () => {
+    const config = { httpService: { ...WEB, autoStart: true } };
+    const upOf = async () => {
+      const { release } = await fly.target.status(APP, new AbortController().signal);
+      return [release?.version, release?.units, release?.unitsUp];
+    };
+
+    beforeEach(async () => {
+      const [id] = await fly.seed(1, { config });
+      await fly.api('POST', `/machines/${id}/stop`, {});
+      await fly.api('GET', `/machines/${id}/wait?state=stopped&timeout=10`);
+    });
+
+    it('is not live before the deploy, and is after it', async () => {
+      expect(await upOf()).to.deep.equal([1, 1, 0]);
+      const { outcome } = await fly.succeed('new', { config });
+      expect(outcome.units.map(({ state }) => state)).to.deep.equal(['started']);
+      expect(fly.machines().map(({ state }) => state)).to.deep.equal(['started']);
+      expect(await upOf()).to.deep.equal([2, 1, 1]);
+    });
+
+    it('has something to do, though it has that image already', async () => {
+      await fly.succeed('old', { config });
+      expect(fly.machines().map(({ state }) => state)).to.deep.equal(['started']);
+    });
+  });
+
+  it('has nothing to do where all sleep until they are asked for', async () => {
+    const config = {
+      httpService: { ...WEB, autoStop: 'stop' as const, autoStart: true, minMachinesRunning: 0 },
+    };
+    const [id] = await fly.seed(1, { config: { httpService: config.httpService } });
+    await fly.succeed('new', { config });
+    await fly.api('POST', `/machines/${id}/stop`, {});
+    await fly.api('GET', `/machines/${id}/wait?state=stopped&timeout=10`);
+    const { outcome } = await fly.deploy('new', { config });
+    expect(outcome.status).to.equal('unchanged');
+    expect(fly.machines()[0]?.state).to.equal('stopped');
   });
 
   it('starts a machine that had stopped by itself: a deploy is what mends it', async () => {

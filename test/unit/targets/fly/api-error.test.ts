@@ -10,12 +10,16 @@ function answer(status: number, body: string, headers: Record<string, string> = 
 
 describe('a refusal of the Machines API', () => {
   const cases: [number, string, string, number][] = [
-    [400, '{"error":"invalid config"}', 'api_rejected', 12],
+    [400, '{"error":"invalid config"}', 'api_rejected', 2],
     [401, '{"error":"unauthenticated"}', 'api_unauthorized', 4],
     [403, '{"error":"denied"}', 'api_denied', 4],
     [404, '{"error":"app not found"}', 'app_not_found', 3],
-    [409, '{"status":"error","message":"lease currently held by x"}', 'api_rejected', 12],
-    [422, '{"error":"no","status":"insufficient_capacity"}', 'api_rejected', 12],
+    [408, '{"error":"upstream is slow"}', 'api_unavailable', 12],
+    [409, '{"status":"error","message":"lease currently held by x"}', 'api_conflict', 10],
+    [412, '{"error":"machine has another version"}', 'api_conflict', 10],
+    [422, '{"error":"guest is too large"}', 'api_rejected', 2],
+    [422, '{"error":"no","status":"insufficient_capacity"}', 'insufficient_capacity', 12],
+    [409, '{"error":"no","status":"insufficient_capacity"}', 'insufficient_capacity', 12],
     [429, '{"error":"slow down"}', 'api_rate_limited', 12],
     [503, 'no healthy upstream', 'api_unavailable', 12],
   ];
@@ -26,7 +30,7 @@ describe('a refusal of the Machines API', () => {
   ] as const)
     it(`of 404 is no missing app where no Machines API answers: ${asked.slice(0, 4)} ${body}`, () => {
       const error = apiError({ ...answer(404, body), asked }, 'FLY_API_TOKEN');
-      expect(error).to.include({ code: 'api_rejected', exit: 12 });
+      expect(error).to.include({ code: 'not_an_api', exit: 12 });
       expect(error.message).to.contain('no Machines API answers there');
       expect(error.suggestions[0]).to.contain('--api-url');
     });
@@ -40,6 +44,12 @@ describe('a refusal of the Machines API', () => {
       expect(error.evidence[0]).to.equal(`${ASKED}: ${status} ${words}`);
       expect(error.suggestions).to.not.be.empty;
     });
+
+  it('of a machine that is gone is a conflict with who destroyed it', () => {
+    const asked = `${ASKED}/e784`;
+    const error = apiError({ ...answer(404, '{"error":"machine not found"}'), asked }, undefined);
+    expect(error).to.include({ code: 'api_conflict', exit: 10 });
+  });
 
   it('names where the token came from, and gives the id that support asks for', () => {
     const error = apiError(answer(401, '{}', { 'fly-request-id': '01ABC-fra' }), '--token-file');

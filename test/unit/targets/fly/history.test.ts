@@ -70,6 +70,24 @@ describe('the releases that machines remember', () => {
     expect(releases[1]?.config).to.equal(byTag);
   });
 
+  it('are unproven where no end of their deploy was noted, as long as they run and after it', () => {
+    // What is noted of a release stays with the machine's present version, and is remembered by the next.
+    const noted = (version: number, health: string) =>
+      config(version, { deployer_health: health, ...(version > 1 ? { deployer_last_failed: '1' } : {}) });
+    const statuses = (present: number, health: string) =>
+      releasesOf([
+        {
+          machine: { ...machineOf('a'), instance_id: 'now', config: noted(present, health) },
+          versions: [
+            { version: 'was-2', user_config: noted(2, 'pending') },
+            { version: 'was-1', user_config: noted(1, 'pending') },
+          ],
+        },
+      ]).map(({ record: { version, status } }) => `v${version} ${status}`);
+    expect(statuses(2, 'pending')).to.deep.equal(['v2 unproven', 'v1 failed']);
+    expect(statuses(3, 'healthy')).to.deep.equal(['v3 running', 'v2 unproven', 'v1 failed']);
+  });
+
   it('prefer the image by digest: flyctl names it by tag in its older versions', () => {
     const machine = {
       ...machineOf('a'),

@@ -5,6 +5,8 @@ import { releasesOf } from '../../../../src/targets/fly/history.js';
 import type { Machine } from '../../../../src/targets/fly/machine.js';
 import { planRelease } from '../../../../src/targets/fly/plan.js';
 import { METADATA } from '../../../../src/targets/fly/release-metadata.js';
+import type { HttpService } from '../../../../src/config/deploy-config.js';
+import type { ReleaseRequest } from '../../../../src/targets/target.js';
 import { configOf, HTTP, machineOf, requestOf, stateOf, withConfig } from './fixtures.js';
 
 describe('the plan of a release on Fly', () => {
@@ -110,18 +112,45 @@ describe('the plan of a release on Fly', () => {
   });
 
   describe('of machines that sleep', () => {
-    const request = requestOf({ config: configOf({ httpService: HTTP }) });
-    const modes = (...states: string[]) =>
+    const withService = (change: Partial<HttpService>, detach = false) =>
+      requestOf({ detach, config: configOf({ httpService: { ...HTTP, ...change } }) });
+    const modesOf = (request: ReleaseRequest, ...states: string[]) =>
       planRelease(request, stateOf(states.map((state, n) => machineOf(`m${n}`, { state })))).changes.map(
         (change) => change.kind === 'update' && `${change.id} ${change.mode}`,
       );
+    const modes = (...states: string[]) => modesOf(withService({}), ...states);
 
     it('changes those last, and leaves them asleep', () => {
       expect(modes('stopped', 'started', 'suspended')).to.deep.equal(['m1 run', 'm0 sleep', 'm2 sleep']);
     });
 
     it('wakes one when all of them sleep, to see whether the release works', () => {
-      expect(modes('stopped', 'stopped')).to.deep.equal(['m0 prove', 'm1 sleep']);
+      expect(modes('stopped', 'stopped')).to.deep.equal(['m0 wake', 'm1 sleep']);
+    });
+
+    it('wakes as many as min_machines_running asks for, whether it waits for them or not', () => {
+      for (const detach of [false, true]) {
+        const request = withService({ minMachinesRunning: 2 }, detach);
+        expect(modesOf(request, 'stopped', 'stopped', 'started')).to.deep.equal([
+          'm0 wake',
+          'm2 run',
+          'm1 sleep',
+        ]);
+      }
+    });
+
+    it('wakes one where the platform puts none to sleep: someone else has stopped them', () => {
+      const request = withService({ autoStop: 'off' }, true);
+      expect(modesOf(request, 'stopped', 'stopped')).to.deep.equal(['m0 wake', 'm1 sleep']);
+      expect(modesOf(request, 'stopped', 'started'), 'one stopped by hand').to.deep.equal([
+        'm1 run',
+        'm0 sleep',
+      ]);
+    });
+
+    it('says of a machine that it wakes that it is started', () => {
+      const { writes } = planRelease(withService({}), stateOf([machineOf('a', { state: 'stopped' })]));
+      expect(writes.map(({ summary }) => summary)).to.include('update and start machine a to v2');
     });
 
     it('starts those that the platform would not start by itself', () => {
