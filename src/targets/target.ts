@@ -46,6 +46,8 @@ export interface Unit {
   readonly image?: string;
   readonly region?: string;
   readonly releaseVersion?: number;
+  /** Why it does not run, or not for long: `exited with code 1`. */
+  readonly reason?: string;
 }
 
 export interface ReleaseIdentity {

@@ -52,9 +52,9 @@ function releaseRow(release: ReleaseRecord): string[] {
   return [`v${version}`, status, on, createdAt ?? '', image];
 }
 
-function unitRow({ id, state, health, releaseVersion, region }: Unit): string[] {
+function unitRow({ id, state, health, releaseVersion, region, reason }: Unit): string[] {
   const release = releaseVersion === undefined ? 'no release' : `v${releaseVersion}`;
-  return [id, state, health === 'none' ? 'no checks' : health, release, region ?? ''];
+  return [id, state, health === 'none' ? 'no checks' : health, release, region ?? '', reason ?? ''];
 }
 
 /** Rows with their cells under each other, two blanks between. */

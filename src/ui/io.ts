@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
 import { Redactor } from '../lib/redact.js';
 import { cleanLine } from '../lib/text.js';
+import { apiFlagsIn } from './api-flags.js';
 import { annotation, withoutCommands } from './github-commands.js';
-import { apiFlagsIn } from './program-name.js';
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };

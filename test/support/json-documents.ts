@@ -28,6 +28,7 @@ const unit = v.object({
   id: v.string(),
   state: v.string(),
   health: v.picklist(['passing', 'warning', 'critical', 'unknown', 'none']),
+  reason: v.optional(v.string()),
 });
 
 const layer = v.object({ digest, size: count, mediaType: v.string() });

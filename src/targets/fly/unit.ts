@@ -1,6 +1,6 @@
 import { cleanLine } from '../../lib/text.js';
 import type { Unit } from '../target.js';
-import { healthOf } from './health.js';
+import { healthOf, markRun, whyDead, whyDown } from './health.js';
 import { imageOf, isAsleep, isInPassing, type Machine } from './machine.js';
 import { readReleaseMetadata } from './release-metadata.js';
 
@@ -8,6 +8,7 @@ import { readReleaseMetadata } from './release-metadata.js';
 export function unitOf(machine: Machine): Unit {
   const image = imageOf(machine);
   const { version } = readReleaseMetadata(machine.config);
+  const reason = reasonOf(machine);
   return {
     id: machine.id,
     state: cleanLine(machine.state, 30),
@@ -16,5 +17,13 @@ export function unitOf(machine: Machine): Unit {
     ...(image === undefined ? {} : { image: cleanLine(image) }),
     ...(machine.region ? { region: cleanLine(machine.region, 20) } : {}),
     ...(version === undefined ? {} : { releaseVersion: version }),
+    ...(reason === undefined ? {} : { reason }),
   };
+}
+
+/** What its events tell of its present version. One exit that a restart has mended is none; nor is a check's pass a loop. */
+function reasonOf(machine: Machine): string | undefined {
+  const mark = markRun(undefined, machine);
+  if (machine.state !== 'started') return whyDown(machine, mark);
+  return healthOf(machine) === 'passing' ? undefined : whyDead(machine, mark);
 }
