@@ -216,6 +216,16 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(code, stderr).to.equal(0);
   });
 
+  it('takes a file of the year 2300, names it, and sends it once', async () => {
+    await using context = await makeContext({ ...{ Dockerfile: `FROM ${BASE}\nCOPY a /\n` }, a: 'a' });
+    await execute('touch', ['-d', '2300-01-01', join(context.path, 'a')]);
+    const { code, stderr } = await run([context.path, '--tag', 'late:1']);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^warning: a: of a time of change before 1677 or after 2262 /m);
+    await writeFile(join(context.path, 'Dockerfile'), `FROM ${BASE}\nCOPY a /b\n`);
+    expect(await buildOf(context.path, '--tag', 'late:1')).to.have.property('contextBytesSent', 0);
+  });
+
   it('does not blame the Dockerfile for a registry that the engine does not reach', async () => {
     for (const host of ['127.0.0.1:1', 'registry.invalid']) {
       await using context = await makeContext({ Dockerfile: `FROM ${host}/base:1\n` });
