@@ -251,6 +251,37 @@ describe('deployer build, when something is wrong or odd', function () {
     }
   });
 
+  it('of a malformed pattern names the ignore file and the line', async () => {
+    await using context = await makeContext({
+      ...{ Dockerfile: `FROM ${BASE}\nCOPY . /app\n`, '.dockerignore': '*.md\n[a-\n' },
+    });
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(2);
+      expect(stderr).to.contain(`${context.path}/.dockerignore:2: the pattern "[a-" is malformed`);
+    }
+  });
+
+  it('of a source above the context, and of an ssh agent that a step was not lent, says so', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY ../x /z/\n` });
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('../x: outside of the context');
+    }
+    await writeFile(
+      join(context.path, 'Dockerfile'),
+      `FROM ${BASE}\nRUN --mount=type=ssh,required echo hi\n`,
+    );
+    const { code, stderr } = await run([context.path, '--tag', 'never:1']);
+    expect(code, stderr).to.equal(6);
+    expect(stderr).to.contain('Try: lend the step its ssh agent: --ssh default');
+  });
+
   it('a step that the engine could not start is no fault of the Dockerfile', async () => {
     await using lamed = await startDockerEngine();
     await importBusybox(lamed.docker, BASE);

@@ -7,7 +7,7 @@ import { cleanLine } from '../../lib/text.js';
 import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { keepingAsked, type FindLogin } from '../login.js';
-import { leftOutOf } from '../context/left-out.js';
+import { ignoreFault, leftOutOf } from '../context/left-out.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
@@ -96,7 +96,9 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     return { id, contextBytesSent, ...(pinned && { pinned }) };
   } catch (error) {
     signal.throwIfAborted();
-    if (refused !== undefined) throw refused;
+    const isIgnores = refused === undefined ? IGNORE_FAULT.test(messageOf(error)) : refused.code === 'usage';
+    const fault = (isIgnores ? await ignoreFault(request.context, dockerfile) : undefined) ?? refused;
+    if (fault !== undefined) throw fault;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
     const text = await textOf(dockerfile);
     throw buildFailed({
@@ -105,11 +107,15 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       dockerfile: { name: dockerfile.shown, text },
       leftOut: await leftOutOf(request.context, dockerfile, copiedIn(text)),
       secrets: [...request.secrets.keys()],
+      sshAgents: (request.sshAgents ?? []).map(({ id }) => id),
       logins: logins.asked,
       ...askedOf(request, ports),
     });
   }
 }
+
+/** BuildKit's words; of a pattern in COPY too. */
+const IGNORE_FAULT = /syntax error in pattern|illegal exclusion pattern/;
 
 /** What a failure is explained by, beside the engine's words. */
 export function askedOf(
