@@ -216,6 +216,16 @@ describe('deployer build, when something is wrong or odd', function () {
     expect(code, stderr).to.equal(0);
   });
 
+  it('takes a file of the year 2300, names it, and sends it once', async () => {
+    await using context = await makeContext({ ...{ Dockerfile: `FROM ${BASE}\nCOPY a /\n` }, a: 'a' });
+    await execute('touch', ['-d', '2300-01-01', join(context.path, 'a')]);
+    const { code, stderr } = await run([context.path, '--tag', 'late:1']);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^warning: a: of a time of change before 1677 or after 2262 /m);
+    await writeFile(join(context.path, 'Dockerfile'), `FROM ${BASE}\nCOPY a /b\n`);
+    expect(await buildOf(context.path, '--tag', 'late:1')).to.have.property('contextBytesSent', 0);
+  });
+
   it('does not blame the Dockerfile for a registry that the engine does not reach', async () => {
     for (const host of ['127.0.0.1:1', 'registry.invalid']) {
       await using context = await makeContext({ Dockerfile: `FROM ${host}/base:1\n` });
@@ -239,6 +249,37 @@ describe('deployer build, when something is wrong or odd', function () {
       expect(stderr).to.contain(`a/one.txt is there, and left out of the build: ${by}: **/*.txt`);
       expect(stderr).to.contain(`Try: take the pattern out of ${by}`);
     }
+  });
+
+  it('of a malformed pattern names the ignore file and the line', async () => {
+    await using context = await makeContext({
+      ...{ Dockerfile: `FROM ${BASE}\nCOPY . /app\n`, '.dockerignore': '*.md\n[a-\n' },
+    });
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(2);
+      expect(stderr).to.contain(`${context.path}/.dockerignore:2: the pattern "[a-" is malformed`);
+    }
+  });
+
+  it('of a source above the context, and of an ssh agent that a step was not lent, says so', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY ../x /z/\n` });
+    for (const builder of ['1', '0']) {
+      const { code, stderr } = await run([context.path, '--tag', 'never:1'], {
+        env: { DOCKER_BUILDKIT: builder },
+      });
+      expect(code, stderr).to.equal(6);
+      expect(stderr).to.contain('../x: outside of the context');
+    }
+    await writeFile(
+      join(context.path, 'Dockerfile'),
+      `FROM ${BASE}\nRUN --mount=type=ssh,required echo hi\n`,
+    );
+    const { code, stderr } = await run([context.path, '--tag', 'never:1']);
+    expect(code, stderr).to.equal(6);
+    expect(stderr).to.contain('Try: lend the step its ssh agent: --ssh default');
   });
 
   it('a step that the engine could not start is no fault of the Dockerfile', async () => {

@@ -462,6 +462,22 @@ describe('deployer build, on Docker 28 with the containerd store', function () {
     expect(wrong.stderr).to.contain('Dockerfile:2: unknown instruction: RUM');
   });
 
+  it('does not blame the Dockerfile for a cache that is not reached, or for a pattern of the .dockerignore', async () => {
+    await using context = await makeContext({ Dockerfile: `FROM ${BASE}\nCOPY . /app\n` });
+    const env = { DOCKER_HOST: engine.dockerHost };
+    const args = ['build', context.path, '--tag', 'x:1'];
+    const cache = await runProgram([...args, '--cache-to', '127.0.0.1:1/cache'], { env });
+    expect(cache.code, cache.stderr).to.equal(6);
+    expect(cache.stderr).to.contain('the build failed: exporting cache to registry: ');
+    expect(cache.stderr).to.contain(
+      'Try: check that the engine reaches the registry of the cache, 127.0.0.1:1',
+    );
+    await writeFile(join(context.path, '.dockerignore'), '*.md\n[a-\n');
+    const ignore = await runProgram(args, { env });
+    expect(ignore.code, ignore.stderr).to.equal(2);
+    expect(ignore.stderr).to.contain(`${context.path}/.dockerignore:2: the pattern "[a-" is malformed`);
+  });
+
   it('what fails is told with the line on which it begins: of here-documents too, and where the engine words it anew', async () => {
     const script = ['RUN <<EOF', 'echo first', 'false-indeed', 'EOF'];
     for (const [lines, at, told] of [

@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../../lib/errors.js';
-import { describeLogin, loginMends, loginOf, readAccess } from '../../lib/login.js';
+import { describeLogin, loginMends, loginOf, readAccess, writeAccess } from '../../lib/login.js';
 import type { AskedLogins } from '../login.js';
 import { registriesOf, registryOfStep, type DockerfileAt } from './base-images.js';
+import { isOfCache } from './step-causes.js';
 
 export interface BaseRefusal {
   readonly code: ErrorCode;
@@ -14,17 +15,19 @@ export interface BaseRefusal {
   readonly logins: AskedLogins;
 }
 
-/** Whose login a registry did not accept for a base image, and what mends that. */
+/** Whose login a registry did not accept for a base image, or for the cache, and what mends that. */
 export function baseRefused(refusal: BaseRefusal): {
   readonly evidence: readonly string[];
   readonly suggestions: readonly string[];
 } {
   const host = hostOf(refusal);
-  const name = 'check the name in the FROM line';
+  const ofCache = isOfCache(refusal.step);
+  const what = ofCache ? 'the cache' : 'the base image';
+  const name = `check the name in ${ofCache ? '--cache-to' : 'the FROM line'}`;
   if (host === undefined) {
     return {
       evidence: [],
-      suggestions: ['log in to the registry of the base image: docker login HOST', name],
+      suggestions: [`log in to the registry of ${what}: docker login HOST`, name],
     };
   }
   const login = refusal.logins.get(host);
@@ -32,7 +35,7 @@ export function baseRefused(refusal: BaseRefusal): {
   // Who is nobody is told that something is denied to them, too.
   const [mend = '', ...others] =
     refusal.code === 'registry_denied' && asked !== undefined
-      ? [readAccess('the base image', host, asked)]
+      ? [(ofCache ? writeAccess : readAccess)(what, host, asked)]
       : loginMends(asked, host);
   return {
     evidence: asked === undefined ? [] : [describeLogin(asked)],

@@ -9,7 +9,7 @@ import { EngineRefusal, engineLost, type Engine } from '../engine.js';
 import { readJsonLines } from '../json-stream.js';
 import { keepingAsked, type AskedLogins, type FindLogin } from '../login.js';
 import { pushRefused } from '../push.js';
-import { leftOutOf } from '../context/left-out.js';
+import { ignoreFault, leftOutOf } from '../context/left-out.js';
 import { diffCopy } from '../session/file-sync.js';
 import { authMethods, healthMethods, secretMethods } from '../session/services.js';
 import { sshMethods, type SshAgent } from '../session/ssh-agents.js';
@@ -98,7 +98,9 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
     return { id, contextBytesSent, ...(pinned && { pinned }) };
   } catch (error) {
     signal.throwIfAborted();
-    if (refused !== undefined) throw refused;
+    const isIgnores = refused === undefined ? IGNORE_FAULT.test(messageOf(error)) : refused.code === 'usage';
+    const fault = (isIgnores ? await ignoreFault(request.context, dockerfile) : undefined) ?? refused;
+    if (fault !== undefined) throw fault;
     if (!(error instanceof BuildError) && !(error instanceof EngineRefusal)) throw error;
     const unpushed = unpushedIn(error.message, request, logins.asked);
     if (unpushed !== undefined) throw unpushed;
@@ -109,6 +111,7 @@ export async function build(request: BuildRequest, ports: BuildPorts): Promise<B
       dockerfile: { name: dockerfile.shown, text },
       leftOut: await leftOutOf(request.context, dockerfile, copiedIn(text)),
       secrets: [...request.secrets.keys()],
+      sshAgents: (request.sshAgents ?? []).map(({ id }) => id),
       logins: logins.asked,
       ...askedOf(request, ports),
     });
@@ -127,6 +130,9 @@ function unpushedIn(
   const reference = parseReference(tag);
   return pushRefused(reference, logins.get(reference.domain), reason);
 }
+
+/** BuildKit's words; of a pattern in COPY too. */
+const IGNORE_FAULT = /syntax error in pattern|illegal exclusion pattern/;
 
 /** What a failure is explained by, beside the engine's words. */
 export function askedOf(

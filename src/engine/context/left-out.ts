@@ -1,6 +1,8 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PatternMatcher } from './pattern-matcher.js';
+import { DeployerError } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
+import { isMalformed, PatternMatcher } from './pattern-matcher.js';
 
 /** A file of the context that a build does not get. */
 export interface LeftOut {
@@ -19,26 +21,63 @@ export interface LeftOut {
  */
 export async function leftOutOf(
   context: string,
-  dockerfile: { readonly folder: string; readonly name: string } | undefined,
+  dockerfile: DockerfilePlace | undefined,
   paths: readonly string[],
 ): Promise<LeftOut[]> {
+  const ignore = await ignoreFileOf(context, dockerfile);
+  if (ignore === undefined) return [];
+  const found: LeftOut[] = [];
+  for (const path of paths) {
+    const line = decidingLine(ignore.lines, path);
+    if (line === undefined || !(await isThere(join(context, path)))) continue;
+    found.push({ path, by: ignore.path, line, pattern: (ignore.lines[line - 1] ?? '').trim() });
+  }
+  return found;
+}
+
+/**
+ * What makes no sense in the ignore file that a build goes by: the engine tells neither the file nor the line.
+ * @param dockerfile as of `leftOutOf`
+ * @returns undefined where all of it does, and where it can't be read
+ */
+export async function ignoreFault(
+  context: string,
+  dockerfile: DockerfilePlace | undefined,
+): Promise<DeployerError | undefined> {
+  const ignore = await ignoreFileOf(context, dockerfile);
+  if (ignore === undefined) return undefined;
+  const at = ignore.lines.findIndex((line) => !line.startsWith('#') && isMalformed(line));
+  if (at === -1) return undefined;
+  const where = `${ignore.path}:${at + 1}`;
+  const pattern = cleanLine((ignore.lines[at] ?? '').trim(), 80);
+  return new DeployerError('usage', `${where}: the pattern "${pattern}" is malformed`, {
+    suggestions: [`mend ${where}: a "[" needs its "]", a "!" a pattern after it`],
+  });
+}
+
+interface DockerfilePlace {
+  readonly folder: string;
+  readonly name: string;
+}
+
+interface IgnoreFile {
+  readonly path: string;
+  readonly lines: readonly string[];
+}
+
+async function ignoreFileOf(
+  context: string,
+  dockerfile: DockerfilePlace | undefined,
+): Promise<IgnoreFile | undefined> {
   const places = [
     ...(dockerfile ? [join(dockerfile.folder, `${dockerfile.name}.dockerignore`)] : []),
     join(context, '.dockerignore'),
   ];
-  for (const by of places) {
-    const text = await readFile(by, 'utf8').catch(() => undefined);
-    if (text === undefined) continue;
-    const patterns = text.replace(/^\uFEFF/, '').split('\n');
-    const found: LeftOut[] = [];
-    for (const path of paths) {
-      const line = decidingLine(patterns, path);
-      if (line === undefined || !(await isThere(join(context, path)))) continue;
-      found.push({ path, by, line, pattern: (patterns[line - 1] ?? '').trim() });
-    }
-    return found;
+  for (const path of places) {
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    if (text !== undefined) return { path, lines: text.replace(/^\uFEFF/, '').split('\n') };
   }
-  return [];
+  return undefined;
 }
 
 /** The last that matches is the one without which, and what follows, the path is still in. */

@@ -65,6 +65,16 @@ export class PatternMatcher {
   }
 }
 
+/** Whether a pattern makes no sense. */
+export function isMalformed(pattern: string): boolean {
+  try {
+    if (pattern.trim() !== '') parse(pattern.trim());
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** A pattern with wildcards before its last part may reach into many folders; one without names its own. */
 function canMatchBelow(text: string, folder: string): boolean {
   const parts = text.split('/');

@@ -1,4 +1,5 @@
 import { DeployerError } from '../../lib/errors.js';
+import { cleanLine } from '../../lib/text.js';
 import { contentOf, readAtOnce } from '../context/content.js';
 import { followPaths } from '../context/follow-paths.js';
 import { PatternMatcher } from '../context/pattern-matcher.js';
@@ -11,6 +12,7 @@ import {
   encodeEndOfData,
   encodeError,
   END_OF_STATS,
+  nearestTime,
   StatEncoder,
   type FileStat,
 } from './fsutil-messages.js';
@@ -94,6 +96,7 @@ class FolderSender {
     const slices = new Slices(AbortSignal.any([signal, this.#call.ended]));
     const encoder = new StatEncoder();
     const size = new ContextSize();
+    const untimely: string[] = [];
     let packets: Uint8Array[] = [];
     let id = 0;
     for (const entry of entries) {
@@ -110,11 +113,12 @@ class FolderSender {
       }
       id += 1;
       size.add(entry);
+      if (nearestTime(entry.stats.mtimeNs) !== entry.stats.mtimeNs) untimely.push(entry.path);
       packets.push(encoder.encode(statOf(entry)));
     }
     await this.#call.send(...packets, END_OF_STATS);
-    const warning = size.warning();
-    if (warning !== undefined) this.#options.onWarning(warning);
+    for (const warning of [size.warning(), timeWarning(untimely)])
+      if (warning !== undefined) this.#options.onWarning(warning);
   }
 
   async #included(): Promise<PatternMatcher | undefined> {
@@ -158,6 +162,12 @@ class FolderSender {
     if (chunk.length > 0) await this.#call.send(encodeData(id, chunk));
     this.#options.onSent(chunk.length, this.#name);
   }
+}
+
+function timeWarning([first, ...more]: readonly string[]): string | undefined {
+  if (first === undefined) return undefined;
+  const others = more.length === 0 ? '' : `, and ${more.length} more,`;
+  return `${cleanLine(first, 200)}${others}: of a time of change before 1677 or after 2262 the image gets the nearest that BuildKit can be told`;
 }
 
 function statOf({ path, kind, stats, linkname }: ContextEntry): FileStat {

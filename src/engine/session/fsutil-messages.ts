@@ -27,7 +27,7 @@ export interface FileStat {
    * seems changed it makes a new one beside the old, and rename(2) leaves both where they are names of one file.
    */
   readonly size: number;
-  /** nanoseconds since the epoch */
+  /** nanoseconds since the epoch; told is `nearestTime` */
   readonly modified: bigint;
   /** a symbolic link's target; of a hard link, the path under which its content was told first */
   readonly linkname?: string;
@@ -63,7 +63,7 @@ export class StatEncoder {
     writer.tag(1, WireType.LengthDelimited).string(path);
     writer.tag(2, WireType.Varint).uint32(mode);
     writer.tag(5, WireType.Varint).int64(size);
-    writer.tag(6, WireType.Varint).int64(modified);
+    writer.tag(6, WireType.Varint).int64(nearestTime(modified));
     if (linkname !== undefined) writer.tag(7, WireType.LengthDelimited).string(linkname);
     if (device !== undefined) {
       writer.tag(8, WireType.Varint).int64(device.major);
@@ -71,6 +71,15 @@ export class StatEncoder {
     }
     return writer.join().finish();
   }
+}
+
+/** The nanoseconds that 64 bits hold: from the year 1677 to 2262. */
+const [EARLIEST, LATEST] = [-(2n ** 63n), 2n ** 63n - 1n];
+
+/** @param time in nanoseconds since the epoch */
+export function nearestTime(time: bigint): bigint {
+  if (time < EARLIEST) return EARLIEST;
+  return time > LATEST ? LATEST : time;
 }
 
 /** A part of a file's content. */

@@ -77,6 +77,15 @@ describe('why a build failed', () => {
       expect(mended(denied, undefined, 'ARG H=h.test\nFROM $H/a\n')).to.equal('log in: docker login h.test');
     });
 
+    it('is no base image where it is the cache', () => {
+      const cache = 'exporting cache to registry';
+      const denied = failed('error writing layer blob: https://example.test/v2/c: 403 Forbidden', cache);
+      expect(denied.suggestions).to.deep.equal([
+        'give the account or token write access (push) to the cache, or log in as another: docker login example.test',
+        'check the name in --cache-to',
+      ]);
+    });
+
     it('guesses at none of several registries', () => {
       const { evidence, suggestions } = buildFailed({
         ...{ message: 'pull access denied', step: undefined, logins },
@@ -206,5 +215,85 @@ describe('why a build failed', () => {
       withSecrets('RUN echo --mount=type=secret,id=tok', []),
     ])
       expect(error.suggestions).to.deep.equal([MEND]);
+  });
+
+  describe('of what the engine does not reach', () => {
+    const unreached = (step: string, message: string) =>
+      buildFailed({ message, step: { name: step, error: '', lines: [] }, dockerfile });
+    const refused = (url: string) =>
+      `failed to do request: Head "${url}": dial tcp [::1]:5999: connect: connection refused`;
+
+    it('names whose registry that is: of the cache, of the syntax, of a base image', () => {
+      const url = 'https://localhost:5999/v2/x/blobs/sha256:33';
+      for (const [step, whose] of [
+        ['exporting cache to registry', 'the registry of the cache, localhost:5999'],
+        ['importing cache manifest from localhost:5999/x', 'the registry of the cache, localhost:5999'],
+        [
+          'resolve image config for docker-image://localhost:5999/x:1',
+          'the registry of the image that "# syntax=" names, localhost:5999',
+        ],
+        ['[internal] load metadata for localhost:5999/x:1', 'the registry of the base image'],
+      ] as const) {
+        expect(unreached(step, `error writing layer blob: ${refused(url)}`).suggestions[0]).to.equal(
+          `check that the engine reaches ${whose}: its DNS and proxy are its own`,
+        );
+      }
+      const file = 'Get "http://files.test/y": dial tcp: lookup files.test: no such host';
+      expect(unreached('http://files.test/y', file).suggestions[0]).to.equal(
+        'check that the engine reaches files.test: its DNS and proxy are its own',
+      );
+    });
+
+    it('is not the Dockerfile where it is the cache, which a build can do without', () => {
+      const { message, suggestions } = unreached(
+        'exporting cache to registry',
+        refused('https://c.test/v2/'),
+      );
+      expect(message).to.match(/^the build failed: exporting cache to registry: failed to do request/);
+      expect(suggestions[1]).to.equal(
+        'or let the build go on without it: --cache-to type=registry,ref=REF,ignore-error=true',
+      );
+    });
+  });
+
+  it('is, of a step that mounts an ssh agent which was not given, most likely that', () => {
+    const failed = (step: string, agents: readonly string[] | undefined) =>
+      buildFailed({
+        message: 'no SSH key "a" forwarded from the client',
+        step: { name: `[2/2] ${step}`, error: '', lines: [] },
+        dockerfile: { name: 'Dockerfile', text: `FROM base\n${step}\n` },
+        ...(agents && { sshAgents: agents }),
+      });
+    const byName = failed('RUN --mount=type=ssh,id=a,required git clone x', ['default']);
+    expect(byName.evidence).to.include('Dockerfile:2 mounts the ssh agent "a", which was not given');
+    expect(byName.suggestions).to.deep.equal(['lend the step its ssh agent: --ssh a=SOCKET', MEND]);
+    expect(failed('RUN --mount=type=ssh git clone x', []).suggestions[0]).to.equal(
+      'lend the step its ssh agent: --ssh default',
+    );
+    expect(failed('RUN --mount=type=ssh git clone x', ['default']).suggestions).to.deep.equal([MEND]);
+    expect(failed('RUN --mount=type=ssh git clone x', undefined).suggestions).to.deep.equal([MEND]);
+  });
+
+  it('is, of a source above the context, that COPY does not reach it', () => {
+    const failed = (step: string, message: string) =>
+      buildFailed({
+        message,
+        step: { name: `[2/2] ${step}`, error: '', lines: [] },
+        dockerfile: { name: 'Dockerfile', text: `FROM base\n${step}\n` },
+      });
+    for (const message of [
+      '"/x" not found: not found',
+      'COPY failed: forbidden path outside the build context: ../x ()',
+    ]) {
+      const { evidence, suggestions } = failed('COPY ../x sub/../../y in /z/', message);
+      expect(evidence).to.include(
+        '../x, sub/../../y: outside of the context, which is all that COPY reads from',
+      );
+      expect(suggestions).to.deep.equal([
+        'put it into the context, or build with a folder above as the context, and name the Dockerfile: --dockerfile FILE',
+      ]);
+    }
+    expect(failed('COPY sub/../x /z/', '"/x" not found').suggestions).to.deep.equal([MEND]);
+    expect(failed('COPY --from=build ../x /z/', '"/x" not found').suggestions).to.deep.equal([MEND]);
   });
 });
