@@ -48,8 +48,8 @@ function tell(folder, packs) {
 }
 
 /**
- * The chunks' functions by name, in Latin-1, as bin/run.js reads it: what the script evaluates to, and what `require`
- * gives, where another V8 runs it.
+ * The chunks' functions by name: what the script evaluates to, and what `require` gives, where another V8 runs it. In
+ * ASCII, since bin/run.js reads it as Latin-1, and `require` as UTF-8.
  */
 function writePack(folder, pack, chunks) {
   const functions = chunks.map((chunk) => {
@@ -57,12 +57,18 @@ function writePack(folder, pack, chunks) {
     return `${JSON.stringify(chunk)}:function(exports,require,module,__filename,__dirname){${code}\n}`;
   });
   const text = `(typeof module==='undefined'?{}:module).exports={${functions.join(',\n')}}`;
-  const bytes = Buffer.from(text, 'latin1');
-  // esbuild escapes what is not ASCII, but for regular expressions.
-  if (bytes.toString('latin1') !== text) throw new Error(`${pack} holds characters beyond Latin-1`);
-  writeFileSync(join(folder, pack), bytes);
+  writeFileSync(join(folder, pack), inAscii(text));
   // bin/run.js wants a cache; an empty one is refused by V8.
   writeFileSync(join(folder, `${pack}.cache`), '');
+}
+
+/** esbuild escapes what is not ASCII, but for regular expressions. */
+function inAscii(code) {
+  return code.replace(/(\\?)([^\0-\x7f])/g, (_, backslash, character) => {
+    // It would be escaped itself then.
+    if (backslash !== '') throw new Error('a character that is not ASCII stands behind a backslash');
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** @returns the bundle's files that were loaded; of packs the code that was compiled is kept */

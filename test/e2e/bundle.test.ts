@@ -135,6 +135,19 @@ describe("the bundle's code cache", () => {
     expect(refused).to.equal(0);
   });
 
+  it('is of packs in ASCII, which are read as Latin-1 here and as UTF-8 by another V8', async () => {
+    const bundle = join(copy.path, 'dist/bundle');
+    const packs = (await readdir(bundle)).filter((name) => name.endsWith('.pack.js'));
+    expect(packs).to.include('start.pack.js');
+    for (const name of packs) {
+      const bytes = await readFile(join(bundle, name));
+      expect(
+        bytes.findIndex((byte) => byte > 0x7f),
+        name,
+      ).to.equal(-1);
+    }
+  });
+
   it('is not needed: damaged, or made by another V8, the program does the same without a word', async () => {
     const { stdout } = await scripts();
     const bundle = join(copy.path, 'dist/bundle');
