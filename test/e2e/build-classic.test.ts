@@ -25,6 +25,8 @@ import { makeTempFolder, type TempFolder } from '../support/temp-folder.js';
 
 /** Podman imports under this tag, whatever it is told. */
 const BASE = 'base:latest';
+/** Six seconds, in words that no other process of this machine has. */
+const NAP = 'sleep 0006';
 const NEVER = new AbortController().signal;
 /**
  * What COPY made of a context: type and mode, owner, links, size, time and name of everything. Without the times of
@@ -408,12 +410,12 @@ describe('deployer build without BuildKit', function () {
   });
 
   it('Ctrl-C ends a build by Podman after the step that it runs, and says so', async () => {
-    const program = await startSleeping(podman, 'sleep 6');
+    const program = await startSleeping(podman, NAP);
     program.kill('SIGINT');
     const { code, stderr } = await program.finished;
     expect(code, stderr).to.equal(130);
     expect(stderr).to.contain('Podman runs the step that it is at to its end');
-    await eventually(async () => expect(await pidsOf('sleep 6')).to.deep.equal([]), 10_000);
+    await eventually(async () => expect(await pidsOf(NAP)).to.deep.equal([]), 10_000);
     expect(await pidsOf('sleep 4728')).to.deep.equal([]);
     const images = await podman.docker.listImages();
     expect(images.flatMap(({ RepoTags }) => RepoTags ?? []).join()).to.not.contain('never');
